@@ -1,0 +1,5 @@
+"""netspec: a declarative network compiler."""
+
+from typing import Final
+
+__version__: Final = "0.1.0"

@@ -1,0 +1,87 @@
+"""Initializers that draw nothing: zeros, ones, a number, given numbers, a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from netspec.catalog.fields import Numbers, shape_of
+from netspec.catalog.initializers.initializer import Initializer
+from netspec.data.faults import data_error, unreadable
+from netspec.tensortype import Dim, ShapeError, Size, show_shape
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+class Zeros(Initializer):
+    """All 0; what biases start with."""
+
+    kind: ClassVar[str] = "zeros"
+
+    def values(self, rng: np.random.Generator, shape: tuple[int, ...], fans: tuple[int, int]) -> npt.ArrayLike:
+        return 0.0
+
+
+class Ones(Initializer):
+    """All 1; what scales start with."""
+
+    kind: ClassVar[str] = "ones"
+
+    def values(self, rng: np.random.Generator, shape: tuple[int, ...], fans: tuple[int, int]) -> npt.ArrayLike:
+        return 1.0
+
+
+class Constant(Initializer):
+    """One number everywhere; a spec may write the bare number."""
+
+    kind: ClassVar[str] = "constant"
+    value: float = Field(description="The number.", json_schema_extra={"main": True})
+
+    def values(self, rng: np.random.Generator, shape: tuple[int, ...], fans: tuple[int, int]) -> npt.ArrayLike:
+        return self.value
+
+
+class Given(Initializer):
+    """The very values, as nested lists in the weight's shape; a spec may write the bare list."""
+
+    kind: ClassVar[str] = "given"
+    numbers: Numbers = Field(description="The values, row by row.", json_schema_extra={"main": True})
+
+    def check(self, shape: tuple[Dim, ...]) -> None:
+        given = shape_of(self.numbers)
+        # A size that only the data will tell is checked when the values are drawn.
+        same = [a == b or isinstance(b, Size) for a, b in zip(given, shape, strict=False)]
+        if len(given) != len(shape) or not all(same):
+            raise ShapeError(f"the given values are {show_shape(given)}, the weight is {show_shape(shape)}")
+
+    def values(self, rng: np.random.Generator, shape: tuple[int, ...], fans: tuple[int, int]) -> npt.ArrayLike:
+        import numpy as np
+
+        return np.array(self.numbers, np.float64)
+
+
+class File(Initializer):
+    """The values of a ``.npy`` file of the weight's shape."""
+
+    kind: ClassVar[str] = "file"
+    path: str = Field(description="The file, from the folder of the spec.", json_schema_extra={"main": True})
+
+    def at(self, base: Path) -> Initializer:
+        return File(path=str(base / self.path))
+
+    def values(self, rng: np.random.Generator, shape: tuple[int, ...], fans: tuple[int, int]) -> npt.ArrayLike:
+        import numpy as np
+
+        try:
+            array = np.load(self.path, allow_pickle=False)
+        except OSError as error:
+            raise unreadable(Path(self.path), error) from None
+        except (ValueError, EOFError):
+            raise data_error("unreadable-file", f"{self.path} is no array of numbers in NumPy's format") from None
+        if array.shape != shape:
+            raise ShapeError(f"`{self.path}` holds {show_shape(array.shape)}, the weight is {show_shape(shape)}")
+        return np.asarray(array, np.float64)

@@ -1,0 +1,48 @@
+"""The fully connected layer."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from netspec.catalog.activations.activation import Activation
+from netspec.catalog.fields import Count
+from netspec.catalog.initializers import GlorotUniform, Zeros
+from netspec.catalog.layers.axes import fixed, leading, shown
+from netspec.catalog.layers.layer import Layer
+from netspec.catalog.scope import Scope
+from netspec.compiler.graph import Value
+from netspec.compiler.ops import Contract, Reshape, apply
+from netspec.tensortype import ShapeError, product
+
+
+class Dense(Layer):
+    r"""$y = f(x W + b)$, ``(..., in) -> (..., units)``; the same at every place of the length axes before the last.
+
+    Weights: ``kernel`` ``[in, units]``, from glorot_uniform; ``bias`` ``[units]``, from zeros, since the random kernel
+    already tells units apart and a bias drawn at random would only shift what the activation sees.
+    """
+
+    kind: ClassVar[str] = "dense"
+    units: Count = Field(description="Outputs.", json_schema_extra={"main": True})
+    activation: Activation | None = Field(default=None, description="Applied to the net input.")
+    bias: bool = Field(default=True, description="Whether a learned bias is added.")
+
+    def build(self, g: Scope, *inputs: Value) -> Value:
+        (x,) = inputs
+        *others, features = fixed(self.kind, x)
+        if others:
+            raise ShapeError(
+                f"`dense` acts on the last axis and length axes before it, got {shown(x)}", "put `- flatten` before it"
+            )
+        kernel = g.parameter("kernel", (features, self.units), GlorotUniform(), (features, self.units))
+        places = x.type.shape[: leading(x)]
+        if len(places) > 1:
+            x = g.add(Reshape((product(places), features)), x)
+        y = g.add(Contract(), x, kernel)
+        if self.bias:
+            y = apply(g, "y + b", y=y, b=g.parameter("bias", (self.units,), Zeros()))
+        if len(places) > 1:
+            y = g.add(Reshape((*places, self.units)), y)
+        return self.activation.apply(g, y) if self.activation else y

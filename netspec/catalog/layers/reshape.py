@@ -1,0 +1,42 @@
+"""Layers that read the same values, row by row, in another shape."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from netspec.catalog.fields import Counts
+from netspec.catalog.layers.axes import fixed, leading, shown
+from netspec.catalog.layers.layer import Layer
+from netspec.catalog.scope import Scope
+from netspec.compiler.graph import Value
+from netspec.compiler.ops import Reshape as ReshapeOp
+from netspec.tensortype import ShapeError, product, show_shape
+
+
+class Flatten(Layer):
+    """All fixed axes as one, ``(..., H, W, C) -> (..., H*W*C)``, row by row in the written order."""
+
+    kind: ClassVar[str] = "flatten"
+
+    def build(self, g: Scope, *inputs: Value) -> Value:
+        (x,) = inputs
+        axes = fixed(self.kind, x)
+        return x if len(axes) == 1 else g.add(ReshapeOp((*x.type.shape[: leading(x)], product(axes))), x)
+
+
+class Reshape(Layer):
+    """The fixed axes in another shape of as many values, row by row in the written order."""
+
+    kind: ClassVar[str] = "reshape"
+    shape: Counts = Field(description="The new shape of one sample, without lengths.", json_schema_extra={"main": True})
+
+    def build(self, g: Scope, *inputs: Value) -> Value:
+        (x,) = inputs
+        held, wanted = product(fixed(self.kind, x)), product(self.shape)
+        if held != wanted:
+            raise ShapeError(
+                f"`reshape` to {show_shape(self.shape)} needs {wanted} values, got {shown(x)}, which holds {held}"
+            )
+        return g.add(ReshapeOp((*x.type.shape[: leading(x)], *self.shape)), x)

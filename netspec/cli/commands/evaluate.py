@@ -1,0 +1,58 @@
+"""`netspec evaluate`: loss and metrics of a run on its data, and whether they are what the spec expects."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from netspec.cli import streams
+from netspec.cli.group import Command
+from netspec.cli.options import json_option, threads_option
+
+
+@click.command(
+    cls=Command,
+    section="train",
+    place=2,
+    examples=["netspec evaluate @last", "netspec evaluate digits-0003 --check", "netspec evaluate specs/xor.yaml"],
+)
+@click.argument("target", metavar="RUN_OR_SPEC")
+@click.option("--check", is_flag=True, help="Hold what the spec's `expect:` says; a broken one is exit code 1.")
+@threads_option
+@json_option("Print one JSON object.")
+def command(target: str, check: bool, threads: int | None, as_json: bool) -> int:
+    """Measure a run, or a spec as initialised, on every split.
+
+    Of a run the best weights are measured. A run is a folder, a name such as digits-0003, a spec's name for its
+    newest run, or @last.
+    """
+    from netspec import api
+
+    evaluated = api.evaluate(target, check=check, threads=threads)
+    if as_json:
+        streams.json_result(evaluated.summary())
+    else:
+        streams.result(describe(evaluated.summary(), streams.width_of(sys.stdout)))
+    return 0 if evaluated.passed else 1
+
+
+def describe(summary: dict[str, Any], width: int | None) -> str:
+    """A row a split, a column a measure; below them the expectations, if any were held."""
+    from netspec.cli.table import Column, count, measure, table
+
+    splits = summary["splits"]
+    names = list(dict.fromkeys(name for facts in splits.values() for name in ("loss", *facts.get("metrics", {}))))
+    columns = [Column("split"), Column("rows", "right"), *(Column(name, "right") for name in names)]
+    rows = []
+    for split, facts in splits.items():
+        values = {"loss": facts.get("loss"), **facts.get("metrics", {})}
+        rows.append([split, count(facts.get("rows")), *(measure(values[n]) if n in values else "" for n in names)])
+    text = table(columns, rows, width)
+    checks = summary.get("expect") or []
+    if checks:
+        cells = [[c["what"], str(c["expected"]), str(c["actual"]), c["verdict"]] for c in checks]
+        shown = [Column("expected of"), Column("is to be", may_shrink=True), Column("is", may_shrink=True), Column("")]
+        text += "\n\n" + table(shown, cells, width)
+    return text

@@ -1,0 +1,66 @@
+"""`netspec validate`: every fault of a spec, with its line and column, before anything runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from netspec.cli import streams
+from netspec.cli.group import Command
+
+
+@click.command(
+    cls=Command,
+    section="check",
+    place=1,
+    examples=["netspec validate specs/", "netspec validate lenet5.yaml mlp.yaml", "netspec validate - < lenet5.yaml"],
+)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+def command(paths: tuple[str, ...]) -> int:
+    """Check specs completely and print every fault.
+
+    PATH is a file, a folder, or - for standard input. Of a folder only files whose first key is `netspec` are read; the
+    others are counted. No data are opened and nothing is compiled.
+    """
+    from netspec import api
+
+    specs, skipped = _expand(paths)
+    stdin = sys.stdin.read() if "-" in specs else None
+    results = api.validate(specs, stdin=stdin)
+    for checked in results:
+        if checked.diagnostics:
+            streams.diagnostics(checked.render() + "\n")
+        streams.result(f"{checked.name}: {_verdict(checked.errors, checked.warnings)}")
+    streams.say(_totals(len(results), sum(1 for checked in results if checked.errors), skipped))
+    return 1 if any(checked.errors for checked in results) else 0
+
+
+def _expand(paths: Sequence[str]) -> tuple[list[str], int]:
+    """The specs that ``paths`` mean, each once, and how many other YAML files their folders hold."""
+    from netspec.cli.specfiles import SpecPath, find_specs
+
+    specs: dict[str, None] = {}
+    skipped = 0
+    for path in paths:
+        if path != "-" and Path(path).is_dir():
+            found = find_specs(Path(path))
+            specs.update(dict.fromkeys(map(str, found.specs)))
+            skipped += len(found.others)
+        else:
+            specs[path if path == "-" else str(SpecPath().convert(path, None, None))] = None
+    return list(specs), skipped
+
+
+def _verdict(errors: int, warnings: int) -> str:
+    parts = [f"{n} {word}{'s' * (n != 1)}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
+    return ", ".join(parts) or "ok"
+
+
+def _totals(checked: int, wrong: int, skipped: int) -> str:
+    text = f"{checked} spec{'s' * (checked != 1)} checked, " + (f"{wrong} wrong" if wrong else "all well")
+    if skipped:
+        text += f"; {skipped} other YAML file{'s' * (skipped != 1)} skipped (first key is not `netspec`)"
+    return text if checked else text.replace("0 specs checked, all well", "no spec found")

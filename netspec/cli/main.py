@@ -1,0 +1,34 @@
+"""The program `netspec`."""
+
+from __future__ import annotations
+
+import click
+
+from netspec import __version__
+from netspec.cli.group import Netspec
+from netspec.cli.streams import safe_streams
+
+FIRST_STEPS = """\
+netspec trains networks that a YAML spec describes.
+
+  netspec show SPEC.yaml        its layers, shapes, parameters and memory
+  netspec train SPEC.yaml       train it; the result goes to a folder in runs/
+  netspec predict @last FILE    use what was trained last on new data
+
+`netspec train` alone lists the specs here; `netspec --help` lists all commands.
+"""
+
+
+@click.group(cls=Netspec, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="netspec", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Check, train and use networks that a YAML spec describes."""
+    if context.invoked_subcommand is None:
+        click.echo(FIRST_STEPS, nl=False)
+
+
+def main() -> None:
+    """Run the program and exit with its code."""
+    safe_streams()
+    cli(prog_name="netspec")

@@ -1,0 +1,56 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def spec_argument(function: _F) -> _F:
+    """SPEC, a file that is there."""
+    from netspec.cli.specfiles import SpecPath
+
+    return click.argument("spec", type=SpecPath())(function)
+
+
+def overrides_option(function: _F) -> _F:
+    """``--set a.b=c``, as often as wanted."""
+    return click.option(
+        "--set",
+        "overrides",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=_check_overrides,
+        help="Change a value of the spec, such as train.epochs=5; VALUE is YAML. May be repeated.",
+    )(function)
+
+
+def threads_option(function: _F) -> _F:
+    """``--threads N``."""
+    help_ = "How many threads compute; by default as many as pay. The results are the same bits for any number."
+    return click.option("--threads", type=click.IntRange(min=1), metavar="N", help=help_)(function)
+
+
+def json_option(help_: str) -> Callable[[_F], _F]:
+    """``--json``; ``help_`` says what it prints."""
+    return click.option("--json", "as_json", is_flag=True, help=help_)
+
+
+def existing_file(metavar: str) -> click.Path:
+    """A file that is there and can be read."""
+    path = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+    path.name = metavar
+    return path
+
+
+def _check_overrides(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        key, equals, _rest = value.partition("=")
+        if not equals or not key.strip():
+            raise click.BadParameter(f"`{value}` is not KEY=VALUE, as in `--set train.epochs=5`")
+    return values

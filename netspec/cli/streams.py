@@ -1,0 +1,77 @@
+"""Where text goes: results to standard output, progress and diagnostics to standard error; colour on terminals only."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import click
+
+_HEAD: Final = re.compile(r"^(.*?)((?:error|warning)\[[a-z0-9-]+\]):(.*)$")
+_GUTTER: Final = re.compile(r"^( *\d* *\|)(.*)$")
+_ADVICE: Final = re.compile(r"^( *= (?:note|help):)(.*)$")
+
+
+def safe_streams() -> None:
+    """Let no character end the program: a terminal of another encoding gets an escape for what it lacks."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller, as `netspec ... >&-` does
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open as long as the program runs
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person reads ``stream`` as it comes, so that bars and colours are welcome."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def has_colour(stream: TextIO) -> bool:
+    """Whether to colour: on terminals, unless ``NO_COLOR`` is set to anything."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR")
+
+
+def width_of(stream: TextIO) -> int | None:
+    """Columns of the terminal; None where ``stream`` is none, and lines may have any length."""
+    return shutil.get_terminal_size((80, 24)).columns if is_terminal(stream) else None
+
+
+def result(text: str) -> None:
+    """Print what was asked for."""
+    click.echo(text)
+
+
+def say(text: str) -> None:
+    """Print a word about the work, beside the result."""
+    click.echo(text, err=True)
+
+
+def json_result(facts: dict[str, Any]) -> None:
+    """Print one JSON object on one line, as every program reads it."""
+    from netspec.runs.files import json_line
+
+    click.echo(json_line(facts))
+
+
+def diagnostics(text: str) -> None:
+    """Print rendered diagnostics, coloured where that helps."""
+    if has_colour(sys.stderr):
+        text = "\n".join(_coloured(line) for line in text.split("\n"))
+    click.echo(text, err=True, nl=False)
+
+
+def _coloured(line: str) -> str:
+    if match := _HEAD.match(line):
+        colour = "red" if match[2].startswith("error") else "yellow"
+        return click.style(match[1], bold=True) + click.style(match[2], fg=colour, bold=True) + f":{match[3]}"
+    if match := _ADVICE.match(line):
+        return click.style(match[1], fg="cyan") + match[2]
+    if match := _GUTTER.match(line):
+        rest = match[2]
+        return click.style(match[1], fg="blue") + (click.style(rest, fg="red") if not rest.strip(" ^") else rest)
+    return line

@@ -1,0 +1,182 @@
+"""A graph made ready to run: lowered, scheduled, its memory planned; then linked to arrays and kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from netspec.compiler.codegen.arena import Arena, plan_arena
+from netspec.compiler.codegen.lower import Lowered, lower
+from netspec.compiler.codegen.memory import Store, allocate
+from netspec.compiler.codegen.schedule import Schedule, schedule
+from netspec.compiler.graph.lowering import INDEX, Argument, Buffer, Call, Clock, Pointer, Scratch
+from netspec.compiler.graph.node import Graph
+from netspec.compiler.kernels.driver import Crew, Program, Table
+from netspec.compiler.kernels.kernel import Kernel
+from netspec.tensortype import Size, bind, known
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from netspec.compiler.kernels.processor import Tile
+
+    Array: TypeAlias = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Executable:
+    """A scheduled graph; nothing is allocated yet."""
+
+    lowered: Lowered
+    schedule: Schedule
+
+    @cached_property
+    def kernels(self) -> tuple[Kernel, ...]:
+        """The kernels it calls, each once."""
+        return tuple(dict.fromkeys(call.kernel for call in self.schedule.calls))
+
+    @property
+    def scratch_bytes(self) -> int:
+        """What one thread needs beside the arena."""
+        return max((s.bytes for call in self.schedule.calls for s in _scratches(call.arguments.values())), default=0)
+
+    def arena(self, batch: int, threads: int) -> Arena:
+        """The plan of what lives within a step."""
+        return plan_arena(self.schedule, {"B": batch}, threads=threads)
+
+    def persistent_bytes(self) -> int:
+        """What parameters, state and constants take, padding included."""
+        held = {b for b in self.lowered.buffers if b.place == "persistent"}
+        return sum(known(buffer.bytes) for buffer in held)
+
+    def peak_bytes(self, batch: int, threads: int) -> int:
+        """All memory of a run but the stored data: persistent, arena and scratch."""
+        return self.persistent_bytes() + self.arena(batch, threads).bytes + threads * self.scratch_bytes
+
+
+def prepare(graph: Graph, tile: Tile) -> Executable:
+    """Lower and schedule ``graph``."""
+    lowered = lower(graph, tile)
+    return Executable(lowered, schedule(lowered))
+
+
+class Linked:
+    """A program bound to memory for one batch size; ``capacity`` steps can be run at once.
+
+    ``index`` takes the rows of the data for each step, ``inputs`` and ``outputs`` hold one number a step.
+    """
+
+    def __init__(
+        self,
+        executable: Executable,
+        addresses: Mapping[Kernel, int],
+        store: Store,
+        stored: Mapping[str, Array],
+        *,
+        batch: int,
+        capacity: int,
+        threads: int,
+        arena: npt.NDArray[np.uint8] | None = None,
+        ticks: bool = False,
+    ) -> None:
+        import numpy as np
+
+        self.executable, self.batch, self.capacity, self.threads = executable, batch, capacity, threads
+        plan = executable.arena(batch, threads)
+        self.arena = allocate(plan.bytes) if arena is None or arena.nbytes < plan.bytes else arena
+        self._scratch = allocate(executable.scratch_bytes * threads)
+        self.index = np.zeros(capacity * batch, np.int64)
+        self._sizes: dict[str, int | Size] = {"B": batch, str(INDEX): self.index.size}
+        self._offsets = plan.offsets
+        self._kept: list[object] = [store, stored]
+        self.inputs: dict[str, npt.NDArray[np.float32]] = {}
+        self.outputs: dict[str, npt.NDArray[np.float32]] = {}
+        self._addresses: dict[Buffer, int] = {}
+        for buffer in executable.lowered.buffers:
+            self._addresses[buffer] = self._place(buffer, store, stored)
+        for name, buffer in executable.lowered.outputs.items():
+            if buffer.place == "step":
+                self.outputs[name] = self._step_array(buffer)
+        self.program = self._program(addresses, ticks)
+
+    def run(self, crew: Crew, steps: int) -> float:
+        """Run the first ``steps`` steps of the index; seconds they took."""
+        if not 0 < steps <= self.capacity:
+            raise ValueError(f"between 1 and {self.capacity} steps, got {steps}")
+        return crew.run(self.program, steps)
+
+    def array(self, name: str) -> Array:
+        """The value of an output that lives in the arena, after a step: ``float32[B, ...]``, a copy."""
+        from netspec.compiler.codegen.buffers import unpack
+
+        buffer = self.executable.lowered.outputs[name]
+        value = dict(self.executable.lowered.graph.outputs)[name]
+        shape = tuple(known(bind(n, {"B": self.batch})) for n in value.type.shape)
+        return unpack(buffer, self.arena[self._offsets[buffer] :], shape)
+
+    def _place(self, buffer: Buffer, store: Store, stored: Mapping[str, Array]) -> int:
+        import numpy as np
+
+        if buffer.place == "arena":
+            return int(self.arena.ctypes.data) + self._offsets.get(buffer, 0)
+        if buffer.place == "index":
+            return int(self.index.ctypes.data)
+        if buffer.place == "step":
+            array = np.zeros(self.capacity + 32, np.float32)
+            self.inputs[buffer.name] = array[: self.capacity]
+            self._kept.append(array)
+            return int(array.ctypes.data)
+        if buffer.place == "stored":
+            array = stored[buffer.name]
+            if array.dtype != buffer.type.dtype or not array.flags.c_contiguous:
+                raise ValueError(f"`{buffer.name}` must be {buffer.type}, contiguous; got {array.dtype}")
+            return int(array.ctypes.data)
+        if buffer in self.executable.lowered.extents:
+            size = known(bind(self.executable.lowered.extents[buffer], self._sizes))
+            constant = np.full(32, size, np.float32)
+            self._kept.append(constant)
+            return int(constant.ctypes.data)
+        return int(store.memory(buffer).ctypes.data)
+
+    def _step_array(self, buffer: Buffer) -> npt.NDArray[np.float32]:
+        return self.inputs.pop(buffer.name)
+
+    def _program(self, addresses: Mapping[Kernel, int], ticks: bool) -> Program:
+        table = Table()
+        for phase in self.executable.schedule.phases:
+            for call in phase:
+                table.call(addresses[call.kernel], self._words(call, table.clock), call.kernel.name)
+            table.barrier()
+        table.keep(self._kept, self.arena, self._scratch, self.index)
+        return table.program(ticks)
+
+    def _words(self, call: Call, clock: int) -> Sequence[int]:
+        return call.pack(**{name: self._resolve(value, clock) for name, value in call.arguments.items()})
+
+    def _resolve(self, argument: Argument, clock: int) -> Any:
+        match argument:
+            case Pointer():
+                return self._addresses[argument.buffer] + known(bind(argument.offset, self._sizes))
+            case Clock():
+                return clock
+            case Scratch():
+                return int(self._scratch.ctypes.data)
+            case bool() | int():
+                return argument
+            case Size():
+                return known(argument.bind(self._sizes))
+        assert isinstance(argument, Sequence)
+        return [self._resolve(item, clock) for item in argument]
+
+
+def _scratches(arguments: Iterable[Argument]) -> list[Scratch]:
+    found: list[Scratch] = []
+    for argument in arguments:
+        if isinstance(argument, Scratch):
+            found.append(argument)
+        elif isinstance(argument, Sequence):
+            found += _scratches(argument)
+    return found

@@ -1,0 +1,129 @@
+"""From a graph to calls of kernels: gives every value its memory and asks every op for its kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from netspec.compiler.codegen.buffers import place_buffer
+from netspec.compiler.graph.lowering import Access, Argument, Buffer, Call, Lowering, Pack, Padding, Place
+from netspec.compiler.graph.node import Graph, Input, Node, Role, Value, key_of, role_of
+from netspec.compiler.graph.op import UnsupportedError
+from netspec.compiler.kernels.kernel import Kernel
+from netspec.tensortype import Dim
+if TYPE_CHECKING:
+    from netspec.compiler.kernels.processor import Tile
+
+_PLACES: Mapping[Role, Place] = {
+    "stored": "stored",
+    "index": "index",
+    "parameter": "persistent",
+    "state": "persistent",
+    "derived": "persistent",
+    "step": "step",
+    "constant": "constant",
+}
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """The calls of one step, in graph order, and the memory they use.
+
+    ``outputs`` maps the name of every output to its buffer. An output that updates an input shares that input's buffer;
+    scalar outputs are ``step`` buffers, one number a step. ``values`` maps values to buffers, for looking inside.
+    """
+
+    graph: Graph
+    calls: tuple[Call, ...]
+    buffers: tuple[Buffer, ...]
+    outputs: Mapping[str, Buffer]
+    values: Mapping[Value, Buffer]
+    extents: Mapping[Buffer, Dim]
+
+
+def lower(graph: Graph, tile: Tile) -> Lowered:
+    """Lower every node of ``graph`` for a processor whose register tile is ``tile``."""
+    lowering = GraphLowering(graph, tile)
+    for node in graph.nodes:
+        if not isinstance(node.op, Input):
+            lowering.run(node)
+    outputs = {name: lowering.buffer(value) for name, value in graph.outputs}
+    for name, buffer in outputs.items():
+        if name in graph.by_key and buffer is not lowering.buffers[graph.by_key[name]]:
+            raise UnsupportedError(f"the new value of `{name}` does not lie where the old one did")
+    buffers = tuple(dict.fromkeys(lowering.buffers.values()))
+    return Lowered(graph, tuple(lowering.calls), buffers, outputs, lowering.buffers, lowering.extents)
+
+
+class GraphLowering(Lowering):
+    """The lowering of one graph while it goes on."""
+
+    def __init__(self, graph: Graph, tile: Tile) -> None:
+        self.graph, self.tile = graph, tile
+        self.calls: list[Call] = []
+        self.buffers: dict[Value, Buffer] = {}
+        self.extents: dict[Buffer, Dim] = {}
+        self._node: Node | None = None
+        self._names: dict[str, int] = {}
+        for value in graph.inputs:
+            place = _PLACES[role_of(value) or "constant"]
+            # What a product streams or writes has whole vectors in each row; all else is one stretch of memory.
+            streamed = any(node.op.name == "contract" for node in graph.uses.get(value, ()))
+            self.buffers[value] = place_buffer(key_of(value), value.type, place, "vectors" if streamed else "none")
+        # An update is written over what it replaces: the scheduler lets all readers of the old value go first.
+        self._updates = {value: graph.by_key[name] for name, value in graph.outputs if name in graph.by_key}
+        scalars = [value for name, value in graph.outputs if value.type.rank == 0 and name not in graph.by_key]
+        self._scalars = {source for value in scalars for source in _behind_reshapes(value)}
+
+    def run(self, node: Node) -> None:
+        self._node = node
+        node.op.lower(node, self)
+
+    def buffer(self, value: Value, padding: Padding = "vectors") -> Buffer:
+        known = self.buffers.get(value)
+        if known is None:
+            target = self._updates.get(value)
+            if target is not None and target.type == value.type:
+                known = self.buffers[target]
+            else:
+                place: Place = "step" if value in self._scalars else "arena"
+                known = place_buffer(self._name(value), value.type, place, padding)
+            self.buffers[value] = known
+        return known
+
+    def alias(self, value: Value, other: Value) -> None:
+        known = self.buffer(other)
+        same_rows = bool(value.type.rank) and value.type.shape[0] == known.rows
+        if not (same_rows or known.type.rank < 2 or known.rows == 1):
+            raise UnsupportedError(f"{other.type} has padded rows and cannot be seen as {value.type} without a copy")
+        self.buffers[value] = known
+
+    def extent(self, value: Value, size: Dim) -> None:
+        self.buffers[value] = buffer = place_buffer(f"size {size}", value.type, "constant")
+        self.extents[buffer] = size
+
+    def call(
+        self,
+        kernel: Kernel,
+        pack: Pack,
+        arguments: Mapping[str, Argument],
+        reads: Sequence[Access],
+        writes: Sequence[Access],
+    ) -> None:
+        assert self._node is not None
+        self.calls.append(Call(kernel, pack, arguments, tuple(reads), tuple(writes), self._node))
+
+    def _name(self, value: Value) -> str:
+        origin = value.node.origin
+        base = f"{origin.path}/{value.node.op.name}" if origin else value.node.op.name
+        count = self._names[base] = self._names.get(base, 0) + 1
+        return base if count == 1 else f"{base}.{count}"
+
+
+def _behind_reshapes(value: Value) -> list[Value]:
+    """A value and those that it is another shape of."""
+    found = [value]
+    while found[-1].node.op.name == "reshape":
+        found.append(found[-1].node.inputs[0])
+    return found

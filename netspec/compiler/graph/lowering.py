@@ -1,0 +1,128 @@
+"""What an op's lowering speaks of: buffers, the axis that a kernel is split on, calls."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from netspec.compiler.graph.node import Node, Value
+from netspec.compiler.kernels.kernel import Kernel
+from netspec.tensortype import Dim, TensorType, size
+
+if TYPE_CHECKING:
+    from netspec.compiler.kernels.processor import Tile
+
+INDEX = size("|index|")
+"""How many rows the index of a run names: its steps times the batch."""
+
+Place: TypeAlias = Literal["arena", "stored", "persistent", "index", "step", "constant"]
+
+
+Padding: TypeAlias = Literal["none", "vectors", "spill"]
+"""Behind each row: nothing, up to whole vectors, or a vector more, for stores that begin anywhere in the row."""
+
+
+@dataclass(frozen=True, eq=False)
+class Buffer:
+    """Memory of one value; ``persistent`` outlives a step, ``step`` holds one scalar for every step of a run.
+
+    Rows of a buffer are padded to whole vectors and strides are in bytes, maybe symbolic in the batch.
+    """
+
+    name: str
+    type: TensorType
+    place: Place
+    rows: Dim
+    row_stride: Dim
+    panel_stride: Dim
+    bytes: Dim
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """The address of a buffer plus ``offset`` bytes."""
+
+    buffer: Buffer
+    offset: Dim = 0
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The address of the step counters."""
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """The address of scratch memory, ``bytes`` for each thread."""
+
+    bytes: int
+
+
+Word: TypeAlias = "int | Dim | Pointer | Clock | Scratch"
+
+
+@dataclass(frozen=True)
+class Split:
+    """The axis along which threads own units of a buffer; equal splits give a thread the same part."""
+
+    axis: Literal["rows", "columns"]
+    extent: Dim
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a call touches of a buffer: its own part of ``split``, or all of it."""
+
+    buffer: Buffer
+    split: Split | None = None
+
+
+Pack: TypeAlias = "Callable[..., Sequence[int]]"
+Argument: TypeAlias = "Word | bool | Sequence[Argument]"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One row of the program: a kernel, the words of its arguments, and what it reads and writes.
+
+    ``pack`` makes the words once addresses and sizes are known: it is called with ``arguments``, every `Word` in them
+    replaced by its number.
+    """
+
+    kernel: Kernel
+    pack: Pack
+    arguments: Mapping[str, Argument]
+    reads: tuple[Access, ...]
+    writes: tuple[Access, ...]
+    node: Node
+
+
+class Lowering(ABC):
+    """What an op may ask and say while it is lowered."""
+
+    tile: Tile
+
+    @abstractmethod
+    def buffer(self, value: Value, padding: Padding = "vectors") -> Buffer:
+        """The memory of a value; results get theirs here."""
+
+    @abstractmethod
+    def call(
+        self,
+        kernel: Kernel,
+        pack: Pack,
+        arguments: Mapping[str, Argument],
+        reads: Sequence[Access],
+        writes: Sequence[Access],
+    ) -> None:
+        """Run ``kernel`` for the node that is being lowered, after the calls it made before."""
+
+    @abstractmethod
+    def extent(self, value: Value, size: Dim) -> None:
+        """``value`` is the number ``size``, known when the program is bound."""
+
+    @abstractmethod
+    def alias(self, value: Value, other: Value) -> None:
+        """``value`` lies in the memory of ``other``, element for element."""

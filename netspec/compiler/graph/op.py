@@ -1,0 +1,117 @@
+"""The protocol of an op, and the registry that finds every op by name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar, cast
+
+from netspec.tensortype import Dim, Size, TensorType
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from netspec.compiler.graph.builder import GraphBuilder
+    from netspec.compiler.graph.lowering import Lowering
+    from netspec.compiler.graph.node import Node, Value
+
+    Array: TypeAlias = npt.NDArray[Any]
+    Real: TypeAlias = type[np.floating[Any]]
+
+OPS: dict[str, type[Op]] = {}
+PARTS: dict[str, type[Any]] = {}
+"""Frozen dataclasses that stand in attributes of ops, by name; `part` adds one."""
+
+Class = TypeVar("Class", bound=type[Any])
+
+
+class UnsupportedError(Exception):
+    """An op has no rule of the kind asked for; which one, and of what op, is in the message."""
+
+
+@dataclass(frozen=True)
+class Op(ABC):
+    """A primitive: its fields are attributes of a node and are printed; all its rules stand in its file.
+
+    Subclasses are frozen dataclasses with a class-level ``name``; defining one registers it.
+    """
+
+    name: ClassVar[str]
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if "name" in vars(cls):
+            if cls.name in OPS and OPS[cls.name].__qualname__ != cls.__qualname__:
+                raise TypeError(f"two ops are called `{cls.name}`")
+            OPS[cls.name] = cls
+
+    @abstractmethod
+    def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        """The types of the results.
+
+        Raises:
+            ShapeError: if the inputs do not fit.
+        """
+
+    @abstractmethod
+    def reference(self, inputs: Sequence[Array], real: type[np.floating[Any]]) -> tuple[Array, ...]:
+        """The results in NumPy, real numbers in the precision ``real``; what every kernel is compared with."""
+
+    def vjp(self, g: GraphBuilder, node: Node, cotangents: Sequence[Value | None]) -> Sequence[Value | None]:
+        """One cotangent for each input (None: no gradient flows), given one for each result (None: it is not used)."""
+        raise UnsupportedError(f"`{self.name}` has no gradient")
+
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        """Say which kernels compute ``node``."""
+        raise UnsupportedError(f"`{self.name}` has no kernel of its own")
+
+    def multiply_adds(self, inputs: Sequence[TensorType]) -> Dim:
+        """How many multiplications with addition it takes; 0 for what moves or maps elements."""
+        return 0
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        """Inputs on which the contract tests hold every rule of this op."""
+        return iter(())
+
+    def bind(self, sizes: Mapping[str, Dim]) -> Self:
+        """The op with symbols in its attributes replaced."""
+        changes = {f.name: _bind(getattr(self, f.name), sizes) for f in fields(self)}
+        return replace(self, **changes) if changes else self
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An op on inputs of given types, for the contract tests; ``low`` and ``high`` bound the random inputs.
+
+    ``integers`` gives, for an input of integer dtype, the exclusive upper bound of its values.
+    """
+
+    op: Op
+    types: tuple[TensorType, ...]
+    low: float = -2.0
+    high: float = 2.0
+    integers: int = 2
+
+
+def make(name: str, **attributes: Any) -> Op:
+    """The op called ``name``: how what lies below the ops, such as the parser, makes one."""
+    return cast("Callable[..., Op]", OPS[name])(**attributes)
+
+
+def part(cls: Class) -> Class:
+    """Let a frozen dataclass stand in an op's attributes: it is printed and parsed as ``Name(field=value, ...)``."""
+    PARTS[cls.__name__] = cls
+    return cls
+
+
+def _bind(value: Any, sizes: Mapping[str, Dim]) -> Any:
+    if isinstance(value, Size):
+        return value.bind(sizes)
+    if isinstance(value, tuple):
+        return tuple(_bind(item, sizes) for item in value)
+    if type(value).__name__ in PARTS:
+        return replace(value, **{f.name: _bind(getattr(value, f.name), sizes) for f in fields(value)})
+    return value.bind(sizes) if isinstance(value, TensorType) else value

@@ -1,0 +1,123 @@
+"""Matrix products: ``C[m, n] = epilogue(sum over k of A[m, k] B[k, n], extras)``.
+
+Each element is one ascending chain of multiply-adds from zero, whatever tile, edge, block or thread computes it.
+``A`` is read as scalars with any two strides, so ``A`` and its transpose cost the same. How the loops are blocked for
+the caches are words, not constants: one kernel serves every size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from netspec.compiler.kernels.kernel import UNIT, WORDS_PER_OPERAND, Body, Kernel, Operand, Result
+from netspec.compiler.kernels.processor import Tile
+
+HEADER = 16  # words before those of the extras and the results
+PACKED_BYTES = 32 << 10  # of scratch: a block of B, 256 rows of 32 columns, which then stays in the first-level cache
+BLOCK_ROWS = 192  # of a product with blocks of depth: the more, the less often B comes from memory
+PARTIAL_BYTES = 128 * BLOCK_ROWS  # of scratch: accumulators of these rows and 32 columns between two blocks of the depth
+SCRATCH_BYTES = PACKED_BYTES + PARTIAL_BYTES  # for each thread
+PACKING_ROWS = 96  # the fewest that pay for packing a block of B
+SECOND_LEVEL_BYTES = 448 << 10  # what a block of A may take of a second-level cache (512 kB at the least, here 1 MB)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The static description of a product: all that its code depends on."""
+
+    tile: Tile
+    extras: tuple[Operand, ...]
+    results: tuple[Result, ...]
+    epilogue: Body
+    deferred: bool
+
+    @property
+    def text(self) -> str:
+        """Canonical, the key of the object cache."""
+        operands = ", ".join(map(repr, (*self.extras, *self.results)))
+        kind = "deferred" if self.deferred else "direct"
+        return f"contract {self.tile.rows}x{self.tile.vectors} {kind} [{operands}]\n{self.epilogue.text}"
+
+
+def contract_kernel(
+    tile: Tile, extras: tuple[Operand, ...], results: tuple[Result, ...], epilogue: Body, deferred: bool
+) -> Kernel:
+    """The kernel of a product.
+
+    ``epilogue`` takes ``[sum, *extras]`` and gives one vector for each result. ``deferred`` runs it on a tile while
+    the next one is summed: for optimizers, whose roots and divisions take long on a unit that sums leave idle. The
+    results may then lie where extras lie.
+
+    Raises:
+        ValueError: if a result is not whole rows, or an extra is gathered.
+    """
+    if any(result.kind != "rows" for result in results) or any(extra.gathered for extra in extras):
+        raise ValueError("a product writes whole rows and gathers nothing")
+    product = Contract(tile, extras, results, epilogue, deferred)
+
+    def build() -> Callable[..., None]:
+        from netspec.compiler.kernels.contract_emit import emit_contract
+
+        return emit_contract(product)
+
+    suffix = "_deferred" if deferred else ""
+    return Kernel(f"contract_{tile.rows}x{tile.vectors}{suffix}", product.text, build)
+
+
+def contract_words(
+    a: int,
+    a_row: int,
+    a_col: int,
+    b: int,
+    b_panel: int,
+    b_row: int,
+    m: int,
+    n: int,
+    k: int,
+    panel_width: int,
+    clock: int,
+    scratch: int,
+    extras: Sequence[Sequence[int]] = (),
+    results: Sequence[Sequence[int]] = (),
+    deferred: bool = False,
+) -> list[int]:
+    """The argument words of a product; strides in bytes, ``panel_width`` 16 or 32 columns.
+
+    ``scratch`` is ``SCRATCH_BYTES`` a thread; zero forbids blocking over the depth and packing.
+
+    Raises:
+        ValueError: if a size is not positive or the panel width unknown.
+    """
+    if min(m, n, k) < 1 or panel_width not in (16, 32):
+        raise ValueError(f"no product of {m} x {k} x {n} in panels of {panel_width} columns")
+    row_block, depth_block, packed = _blocks(m, n, k, b_panel, b_row, panel_width, scratch, deferred)
+    header = [a, a_row, a_col, b, b_panel, b_row, m, n, k, panel_width, clock, scratch, row_block, depth_block, packed]
+    words = [*header, 0]
+    for operand in (*extras, *results):
+        if len(operand) != WORDS_PER_OPERAND:
+            raise ValueError(f"an operand has {WORDS_PER_OPERAND} words, got {len(operand)}")
+        words += operand
+    return words
+
+
+def _blocks(
+    m: int, n: int, k: int, b_panel: int, b_row: int, panel_width: int, scratch: int, deferred: bool
+) -> tuple[int, int, int]:
+    """Rows and depth of a block, and whether B is packed.
+
+    A block of A stays in the second-level cache while all panels of B pass by; a block of a panel of B stays in the
+    first while the rows of A pass by.
+    """
+    rows = max(UNIT, SECOND_LEVEL_BYTES // (4 * k) // UNIT * UNIT)
+    band = 4 * (32 if panel_width == 32 else 16)
+    deepest = PACKED_BYTES // 128
+    depth = k
+    if scratch and not deferred and k > deepest * 3 // 2 and m > UNIT // 2:
+        pieces = -(-k // deepest)
+        depth = -(-k // pieces)
+        rows = BLOCK_ROWS
+    # Rows of B that are a multiple of half a page apart fall on few sets of the first-level cache: packing pays then,
+    # if many rows of A share it. Elsewhere it costs 2 to 10 %.
+    packed = scratch and depth <= deepest and b_row > band and b_row % 2048 == 0 and min(m, rows) >= PACKING_ROWS
+    return rows, depth, int(bool(packed))

@@ -1,0 +1,190 @@
+"""The code of the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from llvmlite import ir as llvm
+
+from netspec.compiler.kernels import driver as table
+from netspec.compiler.kernels import ir, processor
+from netspec.compiler.kernels.ir import I32, I64
+
+Builder = llvm.IRBuilder
+Value = llvm.Value
+
+KERNEL = llvm.FunctionType(ir.VOID, [I64] * 4)
+FLUSH_X86 = 0x8040  # MXCSR: flush results to zero, take denormal operands as zero
+FLUSH_ARM = 1 << 24  # FPCR.FZ
+
+
+def emit_driver() -> Callable[..., None]:
+    """The Python function that Numba compiles: ``(program, thread, threads, 0)``."""
+
+    def body(builder: Builder, program: Value, thread: Value, threads: Value, _: Value) -> None:
+        restore = _flush_denormals(builder)
+        _Driver(builder, program, thread, threads).emit()
+        restore()
+
+    return ir.kernel_function(body)
+
+
+class _Driver:
+    """State lies in stack words, which LLVM keeps in registers."""
+
+    def __init__(self, builder: Builder, program: Value, thread: Value, threads: Value) -> None:
+        self.builder, self.program, self.thread, self.threads = builder, program, thread, threads
+        self.rows, self.first, self.ticks = (self._header(i) for i in (table.ROWS, table.FIRST_ROW, table.TICKS))
+        self.line = ir.product(builder, thread, 8 * table.LINE)
+        with builder.goto_entry_block():
+            names = ("row", "generation", "loop_start", "loop_end", "loop_count", "loop_counter")
+            self.state = {name: builder.alloca(I64, name=name) for name in names}
+
+    def emit(self) -> None:
+        """``for step in range(steps)``: the clock, then the rows."""
+        builder = self.builder
+        steps, clock = self._header(table.STEPS), builder.add(self._header(table.CLOCK), self.line)
+        self._set("generation", I64(0))
+
+        def one_step(step: Value, _: list[Value]) -> None:
+            ir.store(builder, step, clock, 8)
+            self._set("row", I64(0))
+            self._set("loop_end", I64(-1))
+            more = lambda: builder.icmp_signed("<", self._get("row"), self.rows)  # noqa: E731
+            ir.loop_while(builder, more, self._timed_row, unroll=False)
+
+        ir.counted(builder, 0, steps, [], one_step, unroll=False)
+
+    def _header(self, index: int) -> Value:
+        return ir.load(self.builder, ir.at(self.builder, self.program, 8 * index), I64, 8)
+
+    def _get(self, name: str) -> Value:
+        return self.builder.load(self.state[name])
+
+    def _set(self, name: str, value: Value) -> None:
+        self.builder.store(value, self.state[name])
+
+    def _timed_row(self) -> None:
+        builder = self.builder
+        counted = builder.icmp_signed("!=", self.ticks, I64(0))
+        row = self._get("row")
+        (begin,) = ir.branch(builder, counted, lambda: [_ticks(builder)], lambda: [I64(0)])
+        self._row(row)
+
+        def add() -> None:
+            pitch = builder.select(builder.icmp_signed(">", self.rows, I64(table.LINE)), self.rows, I64(table.LINE))
+            index = builder.add(builder.mul(self.thread, pitch), row)
+            place = ir.at(builder, self.ticks, ir.product(builder, index, 8))
+            spent = builder.sub(_ticks(builder), begin)
+            ir.store(builder, builder.add(ir.load(builder, place, I64, 8), spent), place, 8)
+
+        ir.when(builder, counted, add)
+        self._end_of_loop()
+
+    def _row(self, row: Value) -> None:
+        builder = self.builder
+        words = ir.at(builder, self.first, ir.product(builder, row, 8 * table.ROW_WORDS))
+        one, two, kind, three = (ir.load(builder, ir.at(builder, words, 8 * i), I64, 8) for i in range(4))
+        self._set("row", builder.add(row, I64(1)))
+
+        def call() -> list[Value]:
+            kernel = builder.inttoptr(one, KERNEL.as_pointer())
+            builder.call(kernel, [two, self.thread, self.threads, self.thread])
+            return []
+
+        def other() -> list[Value]:
+            is_loop = builder.icmp_signed("==", kind, I64(table.LOOP))
+            return ir.branch(builder, is_loop, lambda: self._begin_loop(one, two, three), self._barrier)
+
+        ir.branch(builder, builder.icmp_signed("==", kind, I64(table.CALL)), call, other)
+
+    def _begin_loop(self, count: Value, rows: Value, counters: Value) -> list[Value]:
+        builder = self.builder
+        counter, start = builder.add(counters, self.line), self._get("row")
+        ir.store(builder, I64(0), counter, 8)
+        end = builder.add(start, rows)
+        never = builder.icmp_signed("<", count, I64(1))
+        self._set("row", builder.select(never, end, start))
+        self._set("loop_end", builder.select(never, I64(-1), end))
+        for name, value in (("loop_start", start), ("loop_count", count), ("loop_counter", counter)):
+            self._set(name, value)
+        return []
+
+    def _end_of_loop(self) -> None:
+        builder = self.builder
+
+        def again() -> None:
+            counter = self._get("loop_counter")
+            done = builder.add(ir.load(builder, counter, I64, 8), I64(1))
+            ir.store(builder, done, counter, 8)
+            more = builder.icmp_signed("<", done, self._get("loop_count"))
+            self._set("row", builder.select(more, self._get("loop_start"), self._get("row")))
+            self._set("loop_end", builder.select(more, self._get("loop_end"), I64(-1)))
+
+        ir.when(builder, builder.icmp_signed("==", self._get("row"), self._get("loop_end")), again)
+
+    def _barrier(self) -> list[Value]:
+        builder = self.builder
+        ir.when(builder, builder.icmp_signed(">", self.threads, I64(1)), self._meet)
+        return []
+
+    def _meet(self) -> None:
+        builder = self.builder
+        arrived, generation = (
+            builder.bitcast(ir.at(builder, self.program, 8 * i), I64.as_pointer())
+            for i in (table.ARRIVED, table.GENERATION)
+        )
+        here = self._get("generation")
+        following = builder.add(here, I64(1))
+        before = builder.atomic_rmw("add", arrived, I64(1), "seq_cst")
+        last = builder.icmp_signed("==", before, builder.sub(builder.mul(self.threads, following), I64(1)))
+
+        def open_it() -> list[Value]:
+            builder.store_atomic(following, generation, "release", 8)
+            return []
+
+        def wait() -> list[Value]:
+            with builder.goto_entry_block():
+                spins = builder.alloca(I64)
+            builder.store(I64(0), spins)
+
+            def closed() -> Value:
+                return builder.icmp_signed("<", builder.load_atomic(generation, "acquire", 8), following)
+
+            def spin() -> None:
+                count = builder.add(builder.load(spins), I64(1))
+                builder.store(count, spins)
+                tired = builder.icmp_signed(">", count, I64(table.SPINS_BEFORE_YIELD))
+                ir.when(builder, tired, lambda: ir.call(builder, table.YIELD, I32))
+
+            ir.loop_while(builder, closed, spin, unroll=False)
+            return []
+
+        ir.branch(builder, last, open_it, wait)
+        self._set("generation", following)
+
+
+def _ticks(builder: Builder) -> Value:
+    # AArch64's cycle counter is not readable in user mode; its steady counter is.
+    name = "llvm.readsteadycounter" if processor.current().architecture == "aarch64" else "llvm.readcyclecounter"
+    return ir.call(builder, name, I64)
+
+
+def _flush_denormals(builder: Builder) -> Callable[[], object]:
+    """Flush denormals in this thread; gives what restores the mode.
+
+    Adam's moments of weights that see no gradient decay into denormals, on which processors are many times slower.
+    """
+    kind = processor.current().architecture
+    if kind == "x86_64":
+        with builder.goto_entry_block():
+            before, now = builder.alloca(I32), builder.alloca(I32)
+        ir.call(builder, "llvm.x86.sse.stmxcsr", ir.VOID, before)
+        builder.store(builder.or_(builder.load(before), I32(FLUSH_X86)), now)
+        ir.call(builder, "llvm.x86.sse.ldmxcsr", ir.VOID, now)
+        return lambda: ir.call(builder, "llvm.x86.sse.ldmxcsr", ir.VOID, before)
+    if kind == "aarch64":
+        mode = ir.call(builder, "llvm.aarch64.get.fpcr", I64)
+        ir.call(builder, "llvm.aarch64.set.fpcr", ir.VOID, builder.or_(mode, I64(FLUSH_ARM)))
+        return lambda: ir.call(builder, "llvm.aarch64.set.fpcr", ir.VOID, mode)
+    return lambda: None

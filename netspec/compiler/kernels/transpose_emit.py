@@ -1,0 +1,102 @@
+"""The code of transpositions: blocks of 16 x 16 in registers, and copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeAlias
+
+from llvmlite import ir as llvm
+
+from netspec.compiler.kernels import ir, streams
+from netspec.compiler.kernels.ir import I64, LANES
+from netspec.compiler.kernels.kernel import Operand
+from netspec.compiler.kernels.streams import Stream
+from netspec.compiler.kernels.transpose import HEADER, SOURCE, TARGET
+
+Builder: TypeAlias = llvm.IRBuilder
+Value: TypeAlias = llvm.Value
+
+
+def emit_transpose(split: Literal["rows", "outer"]) -> Callable[..., None]:
+    """The Python function that Numba compiles to `transpose_kernel`."""
+
+    def body(b: Builder, args: Value, part: Value, parts: Value, thread: Value) -> None:
+        outer, rows, columns, source, target = _arguments(b, args)
+        whole = {"rows": (I64(0), rows), "outer": (I64(0), outer)}
+        whole[split] = streams.units_of(b, whole[split][1], part, parts)
+
+        def one(o: Value, _: list[Value]) -> None:
+            ir.counted(b, *whole["rows"], [], lambda row, _: _band(b, source, target, o, row, rows, columns), LANES)
+
+        ir.counted(b, *(whole["outer"] if split == "outer" else (I64(0), outer)), [], one)
+
+    return ir.kernel_function(body)
+
+
+def emit_relayout() -> Callable[..., None]:
+    """The Python function that Numba compiles to `relayout_kernel`."""
+
+    def body(b: Builder, args: Value, part: Value, parts: Value, thread: Value) -> None:
+        outer, rows, columns, source, target = _arguments(b, args)
+        first, stop = streams.units_of(b, rows, part, parts)
+        end = b.and_(columns, I64(-LANES))
+        mask = streams.lanes_below(b, b.sub(columns, end))
+
+        def one(row: Value, o: Value) -> None:
+            places = [side.place(b, row, o) for side in (source, target)]
+
+            def ends(column: Value) -> tuple[Value, Value]:
+                read, write = (b.add(p, s.offset(b, column)) for p, s in zip(places, (source, target), strict=True))
+                return source.vector(b, read), write
+
+            ir.counted(b, 0, end, [], lambda c, _: ir.store(b, *ends(c)), LANES)
+            ir.when(b, b.icmp_signed("<", end, columns), lambda: streams.store_lanes(b, *ends(end), mask))
+
+        ir.counted(b, first, stop, [], lambda r, _: _each(b, outer, lambda o: one(r, o)))
+
+    return ir.kernel_function(body)
+
+
+def _each(b: Builder, extent: Value, body: Callable[[Value], None]) -> None:
+    ir.counted(b, 0, extent, [], lambda i, _: body(i))
+
+
+def _arguments(b: Builder, args: Value) -> tuple[Value, Value, Value, Stream, Stream]:
+    words = streams.Words(b, args)
+    outer, rows, columns, *shifts = (words[i] for i in range(HEADER))
+    (source,) = words.streams(SOURCE, [Operand()], shifts[0])
+    (target,) = words.streams(TARGET, [Operand()], shifts[1])
+    return outer, rows, columns, source, target
+
+
+def _band(b: Builder, source: Stream, target: Stream, outer: Value, row: Value, rows: Value, columns: Value) -> None:
+    """Transpose 16 rows of the source, which become one vector of each row of the target."""
+    last = b.sub(rows, I64(1))
+    # Past the last row the last one is read again: its copies fall into padding.
+    places = [source.place(b, ir.minimum(b, b.add(row, I64(i)), last), outer) for i in range(LANES)]
+    along = target.offset(b, row)
+
+    def block(column: Value, edge: bool) -> None:
+        offset = source.offset(b, column)
+        made = transposed(b, [source.vector(b, b.add(place, offset)) for place in places])
+        final = b.sub(columns, I64(1))
+        for i, value in reversed(list(enumerate(made))):
+            # Past the last column there is no row to write: write the last one, which its own values then cover.
+            to = b.add(column, I64(i))
+            to = ir.minimum(b, to, final) if edge else to
+            ir.store(b, value, b.add(target.place(b, to, outer), along))
+
+    whole = b.and_(columns, I64(-LANES))
+    ir.counted(b, 0, whole, [], lambda c, _: block(c, edge=False), LANES)
+    ir.when(b, b.icmp_signed("<", whole, columns), lambda: block(whole, edge=True))
+
+
+def transposed(b: Builder, rows: Sequence[Value]) -> list[Value]:
+    """The columns of a block of 16 x 16: swap its off-diagonal halves, then those of its quarters, and so on."""
+    rows = list(rows)
+    for half in (8, 4, 2, 1):
+        low = llvm.Constant(ir.INTS, [LANES + (i ^ half) if i & half else i for i in range(LANES)])
+        high = llvm.Constant(ir.INTS, [LANES + i if i & half else i ^ half for i in range(LANES)])
+        for i in (i for i in range(LANES) if not i & half):
+            rows[i], rows[i + half] = (b.shuffle_vector(rows[i], rows[i + half], order) for order in (low, high))
+    return rows

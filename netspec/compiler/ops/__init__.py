@@ -1,0 +1,39 @@
+"""Primitive ops, one file each; importing this package registers them all."""
+
+from netspec.compiler.ops.broadcast import Broadcast
+from netspec.compiler.ops.cast import Cast
+from netspec.compiler.ops.concat import Concat
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply, apply_all, lower_formula
+from netspec.compiler.ops.extent import Extent
+from netspec.compiler.ops.gather import Gather
+from netspec.compiler.ops.iota import Iota
+from netspec.compiler.ops.map import Map
+from netspec.compiler.ops.pad import Pad
+from netspec.compiler.ops.random import Random
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.slice import Slice
+from netspec.compiler.ops.stop_gradient import StopGradient
+from netspec.compiler.ops.transpose import Transpose
+
+__all__ = [
+    "Broadcast",
+    "Cast",
+    "Concat",
+    "Contract",
+    "Extent",
+    "Gather",
+    "Iota",
+    "Map",
+    "Pad",
+    "Random",
+    "Reduce",
+    "Reshape",
+    "Slice",
+    "StopGradient",
+    "Transpose",
+    "apply",
+    "apply_all",
+    "lower_formula",
+]

@@ -1,0 +1,76 @@
+"""Arrays one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from netspec.compiler.graph.builder import GraphBuilder
+from netspec.compiler.graph.node import Node, Value
+from netspec.compiler.graph.lowering import Lowering
+from netspec.compiler.graph.op import Op, Sample, UnsupportedError
+from netspec.compiler.ops.rows import Columns, copy_columns
+from netspec.compiler.ops.slice import Slice
+from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, known, product
+
+if TYPE_CHECKING:
+
+    from netspec.compiler.graph.op import Array, Real
+
+
+@dataclass(frozen=True)
+class Concat(Op):
+    """Any number of inputs one after the other along ``axis``; they agree in dtype and on all other axes."""
+
+    name: ClassVar[str] = "concat"
+    axis: int
+
+    def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        if not inputs or not 0 <= self.axis < inputs[0].rank:
+            raise ShapeError(f"`concat` along axis {self.axis} needs inputs that have one")
+        total: Dim = 0
+        for x in inputs:
+            if x.dtype != inputs[0].dtype or _others(x, self.axis) != _others(inputs[0], self.axis):
+                raise ShapeError(f"`concat` along axis {self.axis} does not fit {inputs[0]} and {x}")
+            total = total + x.shape[self.axis]
+        shape = inputs[0].shape
+        return (inputs[0].with_shape((*shape[: self.axis], total, *shape[self.axis + 1 :])),)
+
+    def vjp(self, g: GraphBuilder, node: Node, cotangents: Sequence[Value | None]) -> Sequence[Value | None]:
+        (ct,) = cotangents
+        if ct is None:
+            return (None,) * len(node.inputs)
+        pieces: list[Value] = []
+        start: Dim = 0
+        for value in node.inputs:
+            stop = start + value.type.shape[self.axis]
+            pieces.append(g.add(Slice(self.axis, start, stop), ct))
+            start = stop
+        return pieces
+
+    def reference(self, inputs: Sequence[Array], real: Real) -> tuple[Array, ...]:
+        import numpy as np
+
+        return (np.concatenate(inputs, axis=self.axis),)
+
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        target, first = lowering.buffer(node.value(), "spill"), 0
+        rows, inner = node.types[0].shape[0], product(node.types[0].shape[self.axis + 1 :])
+        if self.axis < 1 or product(node.types[0].shape[1 : self.axis]) != 1:
+            raise UnsupportedError(f"`concat` has a kernel along the first axis of a sample, not along {self.axis}")
+        for value in node.inputs:
+            count = known(value.type.shape[self.axis] * inner)
+            copy_columns(lowering, Columns(lowering.buffer(value)), Columns(target, first), rows, count)
+            first += count
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        for n in (1, 15, 16, 17, 33):
+            yield Sample(cls(1), (TensorType("float32", (BATCH, n)), TensorType("float32", (BATCH, 3))))
+        yield Sample(cls(0), tuple(TensorType("float32", (n, 5)) for n in (BATCH, 2, BATCH)))
+        yield Sample(cls(0), (TensorType("float32", (3,)),))
+
+
+def _others(x: TensorType, axis: int) -> tuple[tuple[Dim, ...], tuple[Dim, ...]]:
+    return x.shape[:axis], x.shape[axis + 1 :]

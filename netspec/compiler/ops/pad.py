@@ -1,0 +1,54 @@
+"""Zeros around an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from netspec.compiler.graph.builder import GraphBuilder
+from netspec.compiler.graph.node import Node, Value
+from netspec.compiler.graph.op import Op, Sample
+from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, known
+
+if TYPE_CHECKING:
+
+    from netspec.compiler.graph.op import Array, Real
+
+
+@dataclass(frozen=True)
+class Pad(Op):
+    """``before`` zeros in front of the elements along ``axis`` and ``after`` behind them."""
+
+    name: ClassVar[str] = "pad"
+    axis: int
+    before: Dim
+    after: Dim
+
+    def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        if not 0 <= self.axis < x.rank or any(isinstance(n, int) and n < 0 for n in (self.before, self.after)):
+            raise ShapeError(f"`pad` by {self.before} and {self.after} along axis {self.axis} of {x}")
+        length = self.before + x.shape[self.axis] + self.after
+        return (x.with_shape((*x.shape[: self.axis], length, *x.shape[self.axis + 1 :])),)
+
+    def vjp(self, g: GraphBuilder, node: Node, cotangents: Sequence[Value | None]) -> Sequence[Value | None]:
+        from netspec.compiler.ops.slice import Slice  # whose own gradient is a pad
+
+        (x,), (ct,) = node.inputs, cotangents
+        stop = self.before + x.type.shape[self.axis]
+        return (None if ct is None else g.add(Slice(self.axis, self.before, stop), ct),)
+
+    def reference(self, inputs: Sequence[Array], real: Real) -> tuple[Array, ...]:
+        import numpy as np
+
+        (x,) = inputs
+        widths = [(0, 0)] * x.ndim
+        widths[self.axis] = (known(self.before), known(self.after))
+        return (np.pad(x, widths),)
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        for n in (1, 15, 16, 17, 33):
+            yield Sample(cls(1, 2, 1), (TensorType("float32", (BATCH, n)),))
+        yield Sample(cls(0, 0, BATCH), (TensorType("float32", (BATCH, 3)),))

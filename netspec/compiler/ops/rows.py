@@ -1,0 +1,176 @@
+"""Fused element-wise work and reductions over the columns of each row: one pass over memory for a whole loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from netspec.compiler.formula import Formula, body, evaluate, parse, select, sweeps
+from netspec.compiler.graph import Node, Op, Sample
+from netspec.compiler.graph.lowering import INDEX, Access, Argument, Buffer, Clock, Lowering, Pointer, Split
+from netspec.compiler.kernels.kernel import Operand, Result
+from netspec.compiler.kernels.rows import Action, Sweep, rows_kernel, rows_words
+from netspec.tensortype import BATCH, ITEM_BYTES, ROWS, Dim, Layout, ShapeError, TensorType, known, product, size
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from netspec.compiler.graph.op import Array
+
+
+@dataclass(frozen=True)
+class Rows(Op):
+    """``formula`` at every element of a domain of rows, middle and columns; its reductions run over the columns.
+
+    A view says which axes of the domain an input or a result has, of ``R``, ``M`` and ``C``: ``RMC`` is a whole array,
+    ``R`` one number a row, ``C`` the same row for all, nothing a scalar. An input with ``G`` is a table whose rows are
+    taken by the index, which then is the last input of the node. ``shapes`` are the results' shapes as the graph sees
+    them, with the same elements in the same order.
+    """
+
+    name: ClassVar[str] = "rows"
+    formula: Formula
+    domain: tuple[Dim, Dim, Dim]
+    views: tuple[str, ...]
+    results: tuple[str, ...]
+    shapes: tuple[tuple[Dim, ...], ...]
+    layouts: tuple[Layout, ...] = field(default=())
+
+    @property
+    def gathers(self) -> bool:
+        return any("G" in view for view in self.views)
+
+    def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        if len(inputs) != len(self.views) + self.gathers:
+            raise ShapeError(f"`rows` has {len(self.views)} views and {len(inputs)} inputs")
+        for view, type_ in zip(self.views, inputs, strict=False):
+            shape = type_.shape[1:] if "G" in view else type_.shape
+            if product(shape) != product(self._extent(axis) for axis in view if axis != "G"):
+                raise ShapeError(f"`rows` cannot see {type_} as {view or 'a scalar'} of {self.domain}")
+        layouts = self.layouts or (ROWS,) * len(self.shapes)
+        return tuple(
+            TensorType("float32", shape, layout) for shape, layout in zip(self.shapes, layouts, strict=True)
+        )
+
+    def reference(self, inputs: Sequence[Array], real: type[np.floating[Any]]) -> tuple[Array, ...]:
+        import numpy as np
+
+        index = inputs[-1] if self.gathers else None
+        sizes = tuple(known(n) for n in self.domain)
+        arrays = []
+        for view, array in zip(self.views, inputs, strict=False):
+            taken = array[index] if "G" in view else array
+            shape = [n if axis in view.replace("G", "R") else 1 for axis, n in zip("RMC", sizes, strict=True)]
+            arrays.append(np.asarray(taken).reshape(shape).astype(real))
+        made = evaluate(self.formula, arrays, np.dtype(real).name, shape=sizes)
+        results = []
+        for value, view, shape in zip(made, self.results, self.shapes, strict=True):
+            wide = [n if axis in view else 1 for axis, n in zip("RMC", sizes, strict=True)]
+            results.append(np.ascontiguousarray(np.broadcast_to(value, wide)).reshape([known(n) for n in shape]))
+        return tuple(results)
+
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        rows, middle, columns = self.domain
+        split = Split("rows", rows)
+        inputs = [lowering.buffer(value) for value in node.inputs]
+        results = [
+            lowering.buffer(value, "vectors" if "C" in view else "none")
+            for value, view in zip(node.values, self.results, strict=True)
+        ]
+        kinds = tuple(_result(view, buffer) for view, buffer in zip(self.results, results, strict=True))
+        operands = tuple(_operand(view, buffer) for view, buffer in zip(self.views, inputs, strict=False))
+        widths = {b.type.layout.width for b in (*inputs, *results) if b.type.layout.kind == "panels"}
+        arguments: dict[str, Argument] = {
+            "clock": Clock(),
+            "rows": rows,
+            "columns": columns,
+            "operands": [self._address(v, b) for v, b in zip(self.views, inputs, strict=False)],
+            "results": [self._address(v, b) for v, b in zip(self.results, results, strict=True)],
+            "middle": middle,
+            "panel_width": max(widths, default=0),
+        }
+        if self.gathers:
+            arguments |= {"index": Pointer(inputs[-1]), "batch": rows, "index_length": INDEX}
+        kernel = rows_kernel(operands, self._sweeps(kinds), kinds)
+        reads = [Access(b, split if "R" in v else None) for v, b in zip(self.views, inputs, strict=False)]
+        writes = [Access(b, split if "R" in v else None) for v, b in zip(self.results, results, strict=True)]
+        lowering.call(kernel, rows_words, arguments, reads, writes)
+
+    def _sweeps(self, results: Sequence[Result]) -> tuple[Sweep, ...]:
+        """The formula cut into sweeps; a value of the row that fills whole rows is stored in a sweep over the columns."""
+        spread = [name for name, view in zip(self.formula.inputs, self.views, strict=True) if "C" not in view]
+        found: list[Sweep] = []
+        for sweep in sweeps(self.formula, spread):
+            filling = [i for i, action in enumerate(sweep.actions) if sweep.once and _fills(action, results)]
+            others = [i for i in range(len(sweep.actions)) if i not in filling]
+            if filling:
+                found.append(Sweep(body(select(sweep.body, filling)), tuple(sweep.actions[i] for i in filling)))
+            if others:
+                actions = tuple(sweep.actions[i] for i in others)
+                found.append(Sweep(body(select(sweep.body, others)), actions, sweep.once))
+        return tuple(found)
+
+    def _address(self, view: str, buffer: Buffer) -> tuple[Pointer, Dim, Dim, Dim]:
+        """Pointer, and the strides of rows, middle and panels; an axis that the view lacks has stride 0."""
+        columns = self.domain[2] * ITEM_BYTES[buffer.type.dtype] if "C" in view else ITEM_BYTES[buffer.type.dtype]
+        row = buffer.row_stride if "R" in view or "G" in view else 0
+        middle: Dim = 0
+        if "M" in view:
+            middle = buffer.row_stride if buffer.rows == self.domain[1] and not row else columns
+        return Pointer(buffer), row, middle, buffer.panel_stride if "C" in view else 0
+
+    def _extent(self, axis: str) -> Dim:
+        return self.domain["RMC".index(axis)]
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        softmax = parse("t = exp(x0 - max(x0)); t / sum(t), log(sum(t)) + max(x0)", ("x0",))
+        for columns in (1, 10, 15, 16, 17, 33, 100):
+            views, shapes = ("RC" if columns > 1 else "R", "R"), ((BATCH, columns), (BATCH, 1))
+            yield Sample(cls(softmax, (BATCH, 1, columns), views[:1], views, shapes), (TensorType("float32", shapes[0]),))
+        scaled = parse("(x0 - x1) * x2", ("x0", "x1", "x2"))
+        table = (TensorType("uint8", (size("N"), 7, 5)), TensorType("float32", (7, 5)), TensorType("float32", ()))
+        yield Sample(
+            cls(scaled, (BATCH, 1, 35), ("GC", "C", ""), ("RC",), ((BATCH, 7, 5),)),
+            (*table, TensorType("int64", (BATCH,))),
+        )
+        channel = parse("x0 * x1 + x2", ("x0", "x1", "x2"))
+        types = (TensorType("float32", (BATCH, 3, 5)), TensorType("float32", (5,)), TensorType("float32", (3, 1)))
+        yield Sample(cls(channel, (BATCH, 3, 5), ("RMC", "C", "M"), ("RMC",), ((BATCH, 3, 5),)), types)
+
+
+def copy_columns(lowering: Lowering, source: Columns, target: Columns, rows: Dim, columns: Dim) -> None:
+    """Copy a stretch of columns of every row; stores may spill a vector past the end of the target's stretch."""
+    split = Split("rows", rows)
+    kernel = rows_kernel((Operand(),), (Sweep(body(_COPY), (("store", 0),)),), (Result(),))
+    arguments: dict[str, Argument] = {"clock": Clock(), "rows": rows, "columns": columns}
+    for name, side in (("operands", source), ("results", target)):
+        arguments[name] = [(Pointer(side.buffer, side.first * 4), side.buffer.row_stride, 0, 0)]
+    lowering.call(kernel, rows_words, arguments, [Access(source.buffer, split)], [Access(target.buffer, split)])
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a buffer of float32 rows from number ``first``."""
+
+    buffer: Buffer
+    first: Dim = 0
+
+
+_COPY = parse("x0", ("x0",))
+
+
+def _fills(action: Action, results: Sequence[Result]) -> bool:
+    return not isinstance(action, str) and results[action[1]].kind == "rows"
+
+
+def _operand(view: str, buffer: Buffer) -> Operand:
+    stepped = buffer.place == "step"
+    return Operand(buffer.type.dtype, spread="C" not in view, gathered="G" in view, stepped=stepped)
+
+
+def _result(view: str, buffer: Buffer) -> Result:
+    if "C" in view:
+        return Result("rows")
+    return Result("stepped" if buffer.place == "step" else "spread")

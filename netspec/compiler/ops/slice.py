@@ -1,0 +1,63 @@
+"""A stretch of an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from netspec.compiler.graph.builder import GraphBuilder
+from netspec.compiler.graph.node import Node, Value
+from netspec.compiler.graph.lowering import Lowering
+from netspec.compiler.graph.op import Op, Sample, UnsupportedError
+from netspec.compiler.ops.pad import Pad
+from netspec.compiler.ops.rows import Columns, copy_columns
+from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, known, product
+
+if TYPE_CHECKING:
+
+    from netspec.compiler.graph.op import Array, Real
+
+
+@dataclass(frozen=True)
+class Slice(Op):
+    """The elements ``start`` to ``stop``, exclusive, along ``axis``."""
+
+    name: ClassVar[str] = "slice"
+    axis: int
+    start: Dim
+    stop: Dim
+
+    def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        (x,) = inputs
+        if not 0 <= self.axis < x.rank:
+            raise ShapeError(f"`slice` along axis {self.axis} of {x}")
+        parts = (self.start, self.stop - self.start, x.shape[self.axis] - self.stop)
+        if any(isinstance(part, int) and part < 0 for part in parts):
+            raise ShapeError(f"`slice` {self.start} to {self.stop} along axis {self.axis} of {x}")
+        return (x.with_shape((*x.shape[: self.axis], parts[1], *x.shape[self.axis + 1 :])),)
+
+    def vjp(self, g: GraphBuilder, node: Node, cotangents: Sequence[Value | None]) -> Sequence[Value | None]:
+        (x,), (ct,) = node.inputs, cotangents
+        after = x.type.shape[self.axis] - self.stop
+        return (None if ct is None else g.add(Pad(self.axis, self.start, after), ct),)
+
+    def reference(self, inputs: Sequence[Array], real: Real) -> tuple[Array, ...]:
+        stretch = slice(known(self.start), known(self.stop))
+        return (inputs[0][(slice(None),) * self.axis + (stretch,)],)
+
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        shape = node.inputs[0].type.shape
+        if self.axis < 1 or product(shape[1 : self.axis]) != 1:
+            raise UnsupportedError(f"`slice` has a kernel along the first axis of a sample, not along {self.axis}")
+        inner = product(shape[self.axis + 1 :])
+        source = Columns(lowering.buffer(node.inputs[0]), self.start * inner)
+        count = (self.stop - self.start) * inner
+        copy_columns(lowering, source, Columns(lowering.buffer(node.value())), shape[0], count)
+
+    @classmethod
+    def samples(cls) -> Iterator[Sample]:
+        for n in (1, 15, 16, 17, 33):
+            yield Sample(cls(1, 2, 2 + n), (TensorType("float32", (BATCH, n + 3)),))
+        yield Sample(cls(0, 1, BATCH), (TensorType("float32", (BATCH, 3)),))
+        yield Sample(cls(0, 2, 2), (TensorType("float32", (4,)),))

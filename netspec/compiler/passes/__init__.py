@@ -1,0 +1,47 @@
+"""From a graph as it was built to one in which every node is a kernel: passes, in the order in which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from netspec.compiler.graph import Graph
+from netspec.compiler.graph.rewrite import Pass
+from netspec.compiler.passes.carry import CarryTransposes
+from netspec.compiler.passes.fuse_maps import FuseMaps
+from netspec.compiler.passes.fuse_products import FuseProducts
+from netspec.compiler.passes.fuse_rows import FuseRows
+from netspec.compiler.passes.inline_sources import InlineSources
+from netspec.compiler.passes.layouts import AssignLayouts
+from netspec.compiler.passes.simplify import Simplify
+from netspec.compiler.passes.split_reductions import SplitReductions
+from netspec.compiler.passes.stream_sides import StreamSides
+from netspec.tensortype import Layout
+
+
+def passes(width: int, given: Mapping[str, Layout] | None = None) -> tuple[Pass, ...]:
+    """All passes; ``width`` is that of a panel, ``given`` the layouts of inputs that are laid out already."""
+    return (
+        Simplify(),
+        SplitReductions(),
+        InlineSources(),
+        FuseMaps(),
+        StreamSides(),
+        CarryTransposes(),
+        FuseProducts(),
+        FuseRows(),
+        AssignLayouts(width, given),
+    )
+
+
+def optimize(
+    graph: Graph,
+    width: int,
+    given: Mapping[str, Layout] | None = None,
+    after: Callable[[str, Graph], None] | None = None,
+) -> Graph:
+    """Run all passes; ``after(name, graph)`` sees the graph that each one leaves."""
+    for step in passes(width, given):
+        graph = step.run(graph)
+        if after is not None:
+            after(step.name, graph)
+    return graph

@@ -1,0 +1,112 @@
+"""Decide which matrices lie in panels: what products stream as their right side, where nobody needs whole rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from netspec.compiler.graph import Graph, GraphBuilder, Input, Node, Value, key_of, role_of
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.rows import Rows
+from netspec.compiler.ops.transpose import Transpose
+from netspec.tensortype import Layout, known
+
+
+class AssignLayouts:
+    """Give right sides of products the layout ``panels``: a tile then reads one stretch of memory, column after column.
+
+    A value keeps its rows where a product reads it as its left side, by scalars along a row. Inputs in ``given``
+    (weights that another program has laid out already) take the layout named there.
+    """
+
+    name = "assign-layouts"
+
+    def __init__(self, width: int, given: Mapping[str, Layout] | None = None) -> None:
+        self.width, self.given = width, given or {}
+
+    def run(self, graph: Graph) -> Graph:
+        chosen = self._choose(graph)
+        if not chosen:
+            return graph
+        g = GraphBuilder()
+        new: dict[Value, Value] = {}
+        for value in graph.inputs:
+            op = value.node.op
+            assert isinstance(op, Input)
+            type_ = op.type.with_layout(chosen.get(value, op.type.layout))
+            with g.at(value.node.origin):
+                new[value] = g.input(op.key, type_, op.role)
+        for node in graph.nodes:
+            if isinstance(node.op, Input):
+                continue
+            op = node.op
+            if any(value in chosen for value in node.values) and isinstance(op, Contract | Rows | Transpose):
+                op = replace(op, layouts=tuple(chosen.get(value, value.type.layout) for value in node.values))
+            with g.at(node.origin):
+                made = g.node(op, *(new[value] for value in node.inputs))
+            new.update(zip(node.values, made.values, strict=True))
+        return g.graph(graph.name, [(name, new[value]) for name, value in graph.outputs], graph.setup)
+
+    def _choose(self, graph: Graph) -> dict[Value, Layout]:
+        updates = {value: graph.by_key[name] for name, value in graph.outputs if name in graph.by_key}
+        groups: dict[Value, list[Value]] = {}
+        for value, target in updates.items():
+            groups.setdefault(target, []).append(value)
+        # Moments and other state lie as the parameter they belong to: one kernel walks through all of them.
+        for members in _walked_together(graph, updates):
+            merged = [v for target in members for v in (target, *groups.get(target, ()))]
+            for target in members:
+                groups[target] = merged
+        chosen: dict[Value, Layout] = {}
+        for value in _matrices(graph):
+            if value in updates or value in chosen:
+                continue
+            members = groups.get(value, [])
+            together = list(dict.fromkeys([value, *members]))
+            layout = self.given.get(key_of(value)) if role_of(value) else None
+            if layout is None and any(_is_right_side(v, graph) for v in together):
+                if all(_may_lie_in_panels(v, graph) for v in together):
+                    layout = Layout("panels", self.width if known(value.type.shape[1]) > 16 else 16)
+            if layout is not None and layout.kind == "panels":
+                chosen.update(dict.fromkeys(together, layout))
+        return chosen
+
+
+def _walked_together(graph: Graph, updates: Mapping[Value, Value]) -> list[list[Value]]:
+    """Inputs that one node updates at once and that have the same shape."""
+    by_node: dict[tuple[Node, object], list[Value]] = {}
+    for value, target in updates.items():
+        by_node.setdefault((value.node, target.type.shape), []).append(target)
+    return list(by_node.values())
+
+
+def _matrices(graph: Graph) -> list[Value]:
+    return [
+        value
+        for node in graph.nodes
+        for value in node.values
+        if value.type.rank == 2 and value.type.dtype == "float32" and isinstance(value.type.shape[1], int)
+        and (role_of(value) in ("parameter", "state", "derived") or isinstance(node.op, Contract | Rows | Transpose))
+    ]
+
+
+def _is_right_side(value: Value, graph: Graph) -> bool:
+    return any(isinstance(node.op, Contract) and node.inputs[1] == value for node in graph.uses.get(value, ()))
+
+
+def _may_lie_in_panels(value: Value, graph: Graph) -> bool:
+    if role_of(value) is None and value in graph.results and not _replaces_input(value, graph):
+        return False
+    return all(_accepts_panels(node, value) for node in graph.uses.get(value, ()))
+
+
+def _replaces_input(value: Value, graph: Graph) -> bool:
+    return any(output == value and name in graph.by_key for name, output in graph.outputs)
+
+
+def _accepts_panels(node: Node, value: Value) -> bool:
+    if isinstance(node.op, Contract):
+        return node.inputs[0] != value
+    if isinstance(node.op, Rows):
+        return all(v != value or view in ("RC", "R") for v, view in zip(node.inputs, node.op.views, strict=False))
+    return node.op.name in ("reduce", "transpose")

@@ -1,0 +1,131 @@
+"""What is taken from the training rows and kept with the run: scaling, classes, the columns a field stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from netspec.data.faults import data_error
+from netspec.data.field import Learnt
+from netspec.data.fieldtype import FieldType, type_from_json, type_to_json
+
+if TYPE_CHECKING:
+    from netspec.data.table import Array
+
+_CHUNK_BYTES = 1 << 22
+
+
+@dataclass(frozen=True, eq=False)
+class FittedField:
+    """A field as the network sees it: ``(stored - offset) * scale``.
+
+    ``offset`` and ``scale`` are float32 and broadcast over one sample: ``[n]`` for numbers, ``[1, 1, channels]`` for
+    images, None where nothing is scaled. For images they hold the step from bytes to 0..1 as well. A standardized
+    target goes back to its own units by ``y / scale + offset``.
+    """
+
+    type: FieldType
+    columns: tuple[str, ...] = ()
+    offset: Array | None = None
+    scale: Array | None = None
+    standardized: bool = False
+
+    @property
+    def learnt(self) -> Learnt:
+        return Learnt(self.type, self.columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """All that predicting needs to know of the data, by field; goes to files as JSON and arrays and comes back."""
+
+    fields: Mapping[str, FittedField]
+
+    def to_json(self) -> dict[str, Any]:
+        fields = {
+            name: {"type": type_to_json(f.type), "columns": list(f.columns), "standardized": f.standardized}
+            for name, f in self.fields.items()
+        }
+        return {"version": 1, "fields": fields}
+
+    def to_arrays(self) -> dict[str, Array]:
+        """The arrays by ``FIELD.offset`` and ``FIELD.scale``."""
+        arrays = {}
+        for name, f in self.fields.items():
+            if f.offset is not None and f.scale is not None:
+                arrays[f"{name}.offset"], arrays[f"{name}.scale"] = f.offset, f.scale
+        return arrays
+
+    @classmethod
+    def from_parts(cls, data: Mapping[str, Any], arrays: Mapping[str, Array]) -> Fitted:
+        """The inverse of `to_json` and `to_arrays`."""
+        fields = {}
+        for name, f in data["fields"].items():
+            scaling = arrays.get(f"{name}.offset"), arrays.get(f"{name}.scale")
+            fields[name] = FittedField(type_from_json(f["type"]), tuple(f["columns"]), *scaling, f["standardized"])
+        return cls(fields)
+
+
+def fit_scaling(name: str, learnt: Learnt, column: Array, train: Array, *, standardize: bool) -> FittedField:
+    """Offset and scale of one field over the rows ``train``: per number, per channel of an image.
+
+    Raises:
+        DataError: if a number or channel to be standardized has the same value in every row.
+    """
+    import numpy as np
+
+    fitted = FittedField(learnt.type, learnt.columns)
+    pixels = learnt.type.kind == "image"
+    unit = learnt.type.top if pixels and column.dtype == np.uint8 else 1
+    if not standardize:
+        if unit == 1:
+            return fitted
+        one = np.ones((1, 1, 1), np.float32)
+        return replace(fitted, offset=0 * one, scale=one / np.float32(unit))
+    features = column.shape[1:]
+    kept = (column.shape[-1],) if pixels else features
+    mean, deviation = moments(column, train, kept)
+    for i in np.flatnonzero(deviation == 0):
+        raise _constant(name, learnt, int(i), mean.reshape(-1)[i])
+    shape = (1,) * (len(features) - len(kept)) + kept
+    offset, scale = (x.reshape(shape).astype(np.float32) for x in (mean, 1 / deviation))
+    return replace(fitted, offset=offset, scale=scale, standardized=True)
+
+
+def moments(column: Array, train: Array, kept: tuple[int, ...]) -> tuple[Array, Array]:
+    """Mean and deviation (0 if constant) in float64 over the rows ``train`` and all axes but the last ones ``kept``."""
+    import numpy as np
+
+    wide = np.uint64 if column.dtype == np.uint8 else np.float64
+    step = max(1, _CHUNK_BYTES // max(1, column[:1].nbytes))
+    chunks = [train[i : i + step] for i in range(0, len(train), step)]
+    size = int(np.prod(kept, dtype=np.int64))
+    count = len(train) * (int(np.prod(column.shape[1:], dtype=np.int64)) // max(size, 1))
+    if column.dtype == np.uint8:
+        # Sums of bytes and of their squares are exact in integers, so one pass will do: 60 ms for MNIST.
+        sums = np.zeros((2, size), wide)
+        for rows in chunks:
+            part = column[rows].reshape(-1, size)
+            sums[0] += part.sum(axis=0, dtype=wide)
+            sums[1] += np.square(part, dtype=np.uint16).sum(axis=0, dtype=wide)
+        exact = [(int(s), count * int(q) - int(s) ** 2) for s, q in sums.T]
+        return np.array([s / count for s, _ in exact]), np.array([v**0.5 / count for _, v in exact])
+    mean = sum((column[rows].reshape(-1, size).sum(axis=0, dtype=wide) for rows in chunks), np.zeros(size)) / count
+    squares, low, high = np.zeros(size), np.full(size, np.inf), np.full(size, -np.inf)
+    for rows in chunks:
+        part = column[rows].reshape(-1, size).astype(np.float64)
+        squares += np.square(part - mean).sum(axis=0)
+        low, high = np.minimum(low, part.min(axis=0)), np.maximum(high, part.max(axis=0))
+    return mean, np.where(low == high, 0.0, np.sqrt(squares / count))
+
+
+def _constant(name: str, learnt: Learnt, i: int, value: float) -> Exception:
+    if learnt.type.kind == "image":
+        what = f"channel {i} of `{name}`"
+    elif len(learnt.columns) > i and learnt.type.shape == (len(learnt.columns),):
+        what = f"`{learnt.columns[i]}` in `{name}`"
+    else:
+        what = f"number {i + 1} of `{name}`"
+    message = f"{what} is {value:g} in every training row and cannot be standardized"
+    return data_error("constant-column", message, helps=["leave it out of the field, or do without `standardize`"])

@@ -1,0 +1,292 @@
+"""What netspec tells a user about a fault: a code, a place, a way out; and how that is printed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple
+
+# Every code that a diagnostic may carry, with its one-line meaning; `Diagnostic` refuses any other, so this list is whole.
+CODES: Final[Mapping[str, str]] = {
+    # reading YAML
+    "yaml-syntax": "The file is not YAML.",
+    "too-large": "The file, or what its aliases expand to, is larger than any spec needs to be.",
+    "too-deep": "Lists and maps are nested deeper than 64 levels.",
+    "not-utf8": "The file holds bytes that are not UTF-8 text.",
+    "duplicate-key": "A key stands twice in one map.",
+    "bad-key": "A key is a list, a map or holds `${}`.",
+    "unknown-tag": "A YAML tag (`!name`) stands before a value.",
+    "bad-alias": "An alias names no anchor, or contains itself.",
+    "null-value": "A key has no value, or null, which is never a value.",
+    "not-a-number": "A number is infinite or not a number.",
+    "empty-spec": "The file holds nothing.",
+    # files and overrides
+    "unreadable-file": "A file cannot be read.",
+    "include-cycle": "A file includes itself, perhaps through others.",
+    "bad-override": "A `--set` is not KEY=VALUE, or its path leads through something that is not a map.",
+    "fragment": "The file has no `network`: it is made to be included.",
+    # keys and values
+    "version": "`netspec: 1` is missing, or asks for another version of the language.",
+    "unknown-key": "A key that nothing reads stands in a map.",
+    "missing-key": "A key that is needed is not there.",
+    "wrong-type": "A value is of another type than its key takes.",
+    "out-of-range": "A value is of the right type and outside what its key takes.",
+    "bad-name": "A name is not made of letters, digits and `_`, or is reserved.",
+    "duplicate-name": "Two things that share a namespace have one name.",
+    "bad-item": "An item is not a name, nor one key that holds its fields.",
+    "unknown-kind": "An item names a kind that does not exist.",
+    "bad-interpolation": "What stands in `${}` cannot be worked out.",
+    "unknown-variable": "`${}` names something that it cannot see.",
+    "bad-formula": "A formula cannot be parsed, or uses a function or name that does not exist.",
+    # network
+    "unknown-from": "`from` names nothing that stands above it.",
+    "unknown-port": "A layer or block has no value of that name.",
+    "input-count": "A layer gets more or fewer inputs than it takes.",
+    "bad-block": "The definition of a block is wrong.",
+    "recursive-block": "A block contains itself.",
+    "too-many-layers": "Blocks and repeats expand to more layers than any network needs.",
+    "bad-share": "`share` names no weights that this layer could take.",
+    "unknown-weight": "`init`, `share` or `freeze` names a weight that the layer does not have.",
+    "dead-layer": "A layer reaches no output and no loss.",
+    "shape-mismatch": "Shapes do not fit together.",
+    # data
+    "bad-classes": "`classes` is empty, or names a class twice.",
+    "bad-csv": "A file is not comma-separated values.",
+    "bad-npz": "A file is no NumPy archive, or holds other arrays than the source reads.",
+    "constant-column": "A column has one value only, so that it cannot be scaled.",
+    "data-absent": "The data are not on this machine and cannot be fetched.",
+    "duplicate-column": "Two columns of a table have one name.",
+    "label-out-of-range": "A label is no class.",
+    "missing-file": "A file that is named is not there.",
+    "missing-value": "A row has no value where one is needed.",
+    "no-header": "The first line of a table does not name its columns.",
+    "no-rows": "A table or a split has no rows.",
+    "not-finite": "A number in the data is infinite or not a number.",
+    "pixel-out-of-range": "A pixel is darker than black or lighter than white.",
+    "ragged-row": "A row has more or fewer values than its table has columns.",
+    "split-exists": "The spec makes a split that the source comes with.",
+    "text-in-number": "A column of numbers holds text.",
+    "too-few-rows": "A split asks for more rows than there are.",
+    "truncated-file": "A file ends too soon.",
+    "unequal-columns": "Files of one table have different columns.",
+    "unequal-rows": "Arrays or files that belong together have different numbers of rows.",
+    "unknown-class": "A value is none of the classes.",
+    "unknown-column": "The source has no column of that name.",
+    "unknown-split": "The data have no split of that name.",
+    "wrong-kind": "A field is of another kind than what reads it needs.",
+    "wrong-shape": "An array has another shape than it must have.",
+    # runs
+    "damaged-file": "A file of a run cannot be read back.",
+    "folder-not-empty": "The folder for a run holds something already.",
+    "run-busy": "Another process trains in this run.",
+    "unknown-run": "There is no such run.",
+    # the machine, and netspec itself
+    "disk-full": "The disk is full, or a limit on file sizes is reached.",
+    "disk-fault": "The disk or the folder does not do what it should.",
+    "no-permission": "A file or folder may not be read or written.",
+    "out-of-memory": "The machine has not enough memory.",
+    "internal-error": "A fault of netspec itself, to be reported.",
+    # losses, training
+    "unknown-field": "The data have no field of that name.",
+    "ambiguous-output": "A loss or metric does not say which of several outputs it reads.",
+    "unused-input": "No layer reads an input of the network.",
+    "ambiguous-target": "A loss or metric does not say what it compares with, and there are several candidates.",
+    "unsupported": "The language allows it, and this version cannot do it yet.",
+    "bad-expectation": "A line of `expect` is no comparison, or compares what does not exist.",
+    "expectation-failed": "What `expect` says is not so.",
+    "doubtful-loss": "A loss reads outputs that it is hardly meant for.",
+    "hides-built-in": "A name that the spec defines hides a built-in one.",
+    # data, once they are opened
+    "data-absent": "A public data set is not on this machine and cannot be fetched.",
+    "download-failed": "A download failed, or what came is not what was meant to come.",
+    "wrong-data": "The files found for a data set are not that data set.",
+    "missing-file": "A path in `data` leads to no file.",
+    "unknown-format": "The name of a file does not end as one that can be read.",
+    "wrong-magic": "A file does not begin as its format does.",
+    "truncated-file": "A file is shorter than its header says, or cannot be unpacked.",
+    "bad-csv": "A CSV file breaks the rules of quoting.",
+    "bad-json": "A line is not JSON, or no map from names to values.",
+    "bad-npz": "A file is no NumPy archive of numbers and text.",
+    "no-header": "The first line of a CSV file does not name its columns.",
+    "duplicate-column": "A CSV file has two columns of one name.",
+    "ragged-row": "A row has more or fewer cells than the header names columns.",
+    "unequal-columns": "Files or rows that belong together differ in their columns.",
+    "unequal-rows": "Fields that belong together differ in their number of rows.",
+    "no-rows": "A file or source has no rows.",
+    "unknown-column": "The source has no column of that name.",
+    "wrong-kind": "A field cannot be made of a column of that kind or shape.",
+    "wrong-shape": "Values have another shape than the network reads.",
+    "bad-classes": "A list of classes is empty or names one twice.",
+    "unknown-class": "A value is none of the classes.",
+    "label-out-of-range": "A class is counted from 0, and a file holds a negative one.",
+    "missing-value": "A cell that a field needs is empty.",
+    "text-in-number": "A cell that should be a number holds text.",
+    "not-finite": "A number is infinite, or too large for float32.",
+    "pixel-out-of-range": "A pixel is not a byte, or not between 0 and 1.",
+    "constant-column": "A number that is to be standardized is the same in every training row.",
+    "unknown-split": "There is no split, or no fold, of that name.",
+    "split-exists": "`split` asks for a split that is there already.",
+    "empty-split": "A split would have no rows.",
+    "too-few-rows": "`split` asks for more rows than there are.",
+}
+
+# Longer source lines are shown in part.
+WIDTH: Final = 160
+
+# What YAML's reader counts as the end of a line.
+LINE_BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+
+
+class Span(NamedTuple):
+    """A stretch of a file; lines and columns count from 1, columns in code points, ``end_column`` is exclusive."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One fault: ``code`` is kebab-case and documented, ``notes`` add facts, ``helps`` say the way out."""
+
+    code: str
+    message: str
+    span: Span | None = None
+    severity: Literal["error", "warning"] = "error"
+    notes: tuple[str, ...] = ()
+    helps: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f"the diagnostic code `{self.code}` is not documented in CODES")
+
+
+class NetspecError(Exception):
+    """A fault that a user can mend; ends a command with ``exit_code`` and never with a traceback."""
+
+    exit_code = 1
+
+    def __init__(self, *diagnostics: Diagnostic, sources: Mapping[str, str] | None = None) -> None:
+        super().__init__("; ".join(d.message for d in diagnostics))
+        self.diagnostics = diagnostics
+        self.sources: dict[str, str] = dict(sources or {})
+
+    def render(self) -> str:
+        """All diagnostics in the one shape they have everywhere, with a blank line between them."""
+        return "\n".join(render(d, self.sources) for d in self.diagnostics)
+
+
+class SpecError(NetspecError):
+    """The spec is wrong."""
+
+
+class DataError(NetspecError):
+    """The data are wrong: a file, a row, a column."""
+
+
+class EnvironmentFault(NetspecError):
+    """The machine stands in the way: disk, memory, permission, network."""
+
+    exit_code = 4
+
+
+@dataclass
+class Report:
+    """Gathers diagnostics while work goes on, so that one fault hides no other."""
+
+    sources: dict[str, str] = field(default_factory=dict)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def error(
+        self, code: str, message: str, span: Span | None, *, notes: Iterable[str] = (), helps: Iterable[str] = ()
+    ) -> None:
+        self._add(Diagnostic(code, message, span, "error", tuple(notes), tuple(helps)))
+
+    def warning(
+        self, code: str, message: str, span: Span | None, *, notes: Iterable[str] = (), helps: Iterable[str] = ()
+    ) -> None:
+        self._add(Diagnostic(code, message, span, "warning", tuple(notes), tuple(helps)))
+
+    def _add(self, diagnostic: Diagnostic) -> None:
+        """Keep it unless it is known: a fault inside a block is one fault however often the block is used."""
+        if not any((d.code, d.message, d.span) == _identity(diagnostic) for d in self.diagnostics):
+            self.diagnostics.append(diagnostic)
+
+    @property
+    def failed(self) -> bool:
+        return any(d.severity == "error" for d in self.diagnostics)
+
+    def raise_if_failed(self) -> None:
+        """Raise all that was gathered, in the order of the file.
+
+        Raises:
+            SpecError: if any diagnostic is an error.
+        """
+        if self.failed:
+            raise SpecError(*in_order(self.diagnostics), sources=self.sources)
+
+
+def _identity(d: Diagnostic) -> tuple[str, str, Span | None]:
+    return d.code, d.message, d.span
+
+
+def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """By file and place, those without a place last, each once."""
+    unique = dict.fromkeys(diagnostics)
+    return sorted(unique, key=lambda d: (d.span is None, d.span or Span("", 0, 0, 0, 0), d.code))
+
+
+def render(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
+    """One diagnostic as text: place, code, message; the line with its caret; notes and helps.
+
+    ::
+
+        lenet.yaml:14:7: error[shape-mismatch]: `dense` acts on the last axis, got (13, 13, 8)
+           |
+        14 |     - dense: {units: 10}
+           |       ^^^^^
+           = help: put `- flatten` before it
+    """
+    d = diagnostic
+    head = f"{d.severity}[{d.code}]: {d.message}"
+    lines = [f"{d.span}: {head}" if d.span else head]
+    margin = "   "
+    if d.span and d.span.file in sources:
+        text = LINE_BREAK.split(sources[d.span.file])
+        if d.span.line <= len(text):
+            source = _printable(text[d.span.line - 1])
+            margin = " " * (len(str(d.span.line)) + 1)
+            end = d.span.end_column if d.span.end_line == d.span.line else len(source) + 1
+            carets = "^" * max(1, min(end, len(source) + 1) - d.span.column)
+            source, caret = _window(source, " " * (d.span.column - 1) + carets, d.span.column)
+            lines += [f"{margin}|", f"{d.span.line} | {source}", f"{margin}| {caret}"]
+    lines += [f"{margin}= note: {note}" for note in d.notes]
+    lines += [f"{margin}= help: {text}" for text in d.helps]
+    return "\n".join(lines) + "\n"
+
+
+def _window(source: str, caret: str, column: int) -> tuple[str, str]:
+    """What is shown of a long line: the part around ``column``."""
+    if len(source) <= WIDTH:
+        return source, caret
+    start = max(0, min(column - WIDTH // 2, len(source) - WIDTH))
+    return source[start : start + WIDTH], caret[start : start + WIDTH]
+
+
+def _printable(line: str) -> str:
+    """The line with each character that is invisible or moves the cursor as one that keeps its column."""
+    return "".join(c if c.isprintable() else " " if c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
+
+
+def suggestion(word: str, choices: Iterable[str]) -> str | None:
+    """The choice a mistyped ``word`` was meant to be, if one is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word.lower(), list(choices), n=1, cutoff=0.6)
+    return near[0] if near else None

@@ -1,0 +1,177 @@
+"""One run's folder: its files by name, its record, its lock."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from netspec.diagnostics import Diagnostic, EnvironmentFault
+from netspec.runs import platform
+from netspec.runs.files import disk_faults, read_json, remove_leftovers, write_bytes, write_json, write_text
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder; making this object touches no file."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def record(self) -> Path:
+        """`run.json`: arguments, overrides, base folder of paths, seed, status, processor and versions, data."""
+        return self.path / "run.json"
+
+    @property
+    def spec(self) -> Path:
+        """The spec, resolved, with every default filled in."""
+        return self.path / "spec.yaml"
+
+    @property
+    def source(self) -> Path:
+        """The folder of the spec and its includes as they were written."""
+        return self.path / "source"
+
+    @property
+    def state(self) -> Path:
+        """The checkpoint."""
+        return self.path / "state.safetensors"
+
+    @property
+    def best(self) -> Path:
+        return self.path / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        return self.path / "last.safetensors"
+
+    @property
+    def fitted(self) -> tuple[Path, Path]:
+        """Arrays and facts that were fitted to the training split."""
+        return self.path / "fitted.safetensors", self.path / "fitted.json"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    def write_record(self, **facts: Any) -> None:
+        """Write `run.json` anew, with the time it began."""
+        write_json(self.record, {"run": self.name, "started": now(), **facts})
+
+    def read_record(self) -> dict[str, Any]:
+        return read_json(self.record)
+
+    def update(self, **facts: Any) -> None:
+        """Change some facts of `run.json`, such as the status."""
+        write_json(self.record, {**self.read_record(), **facts})
+
+    def status(self) -> str:
+        """What the record says; a training that no process holds any more was `killed`."""
+        status = str(self.read_record().get("status", "unknown"))
+        return "killed" if status == "training" and not self.locked() else status
+
+    def write_spec(self, resolved: str) -> None:
+        write_text(self.spec, resolved)
+
+    def keep_source(self, files: Mapping[str, str]) -> None:
+        """Copy the spec and its includes, under their paths; one that leads outside loses its root and its dots.
+
+        Two files may then meet under one name: the second gets a number, as nothing may be lost.
+        """
+        taken: set[Path] = set()
+        for name, text in files.items():
+            target = first = self.source.joinpath(*_parts_inside(name))
+            number = 1
+            while target in taken:
+                number += 1
+                target = first.with_stem(f"{first.stem}-{number}")
+            taken.add(target)
+            with disk_faults("write", target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(target, text.encode())
+
+    def write_summary(self, facts: Mapping[str, Any]) -> None:
+        write_json(self.summary, facts)
+
+    def read_summary(self) -> dict[str, Any]:
+        return read_json(self.summary)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run while it trains; the system frees it however the process ends.
+
+        Raises:
+            EnvironmentFault: if another process trains it.
+        """
+        path = self.path / ".lock"
+        with disk_faults("lock", path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            with disk_faults("lock", path):
+                is_ours = _take(descriptor)
+            if not is_ours:
+                raise EnvironmentFault(_busy(self.path, path))
+            with disk_faults("lock", path):
+                os.lseek(descriptor, 0, os.SEEK_SET)
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, f"{os.getpid()}\n".encode())
+            remove_leftovers(self.path)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def locked(self) -> bool:
+        """Whether a process trains this run now."""
+        try:
+            descriptor = os.open(self.path / ".lock", os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            return not platform.try_lock(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _take(descriptor: int) -> bool:
+    # `locked` holds the lock for a moment to learn whether it is free; that must not turn a training away.
+    for _ in range(5):
+        if platform.try_lock(descriptor):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def _parts_inside(name: str) -> list[str]:
+    parts = [part for part in PurePosixPath(Path(name).as_posix()).parts if part not in ("..", "/") and ":" not in part]
+    return parts or ["spec.yaml"]
+
+
+def _busy(folder: Path, lock: Path) -> Diagnostic:
+    try:
+        holder = lock.read_text().strip()
+    except OSError:
+        holder = ""
+    who = f"process {holder}" if holder.isdigit() else "another process"
+    return Diagnostic("run-busy", f"{who} is training `{folder}`", helps=("wait for it to end, or start a new run",))
+
+
+def now() -> str:
+    """The time as run files write it: UTC, ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,160 @@
+"""What a spec defines for its own use: variables, blocks, cells, activations, losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from netspec.catalog.activations import Activation, defined_activation
+from netspec.catalog.layers import Layer
+from netspec.catalog.losses import Loss, defined_loss
+from netspec.compiler.formula import FormulaError
+from netspec.declared import Declared
+from netspec.diagnostics import LINE_BREAK, Report, Span
+from netspec.spec.blocks import Block, check_name, read_block
+from netspec.spec.items import Kinds
+from netspec.spec.tree import Entry, Map, Node, Scalar, describe
+from netspec.spec.validation import Place, unknown_key
+
+K = TypeVar("K", bound=Declared)
+
+
+@dataclass
+class Definitions:
+    """The kinds that only this spec has."""
+
+    kinds: Kinds
+    blocks: dict[str, Block] = field(default_factory=dict)
+    losses: dict[str, type[Loss]] = field(default_factory=dict)
+    broken_losses: set[str] = field(default_factory=set)
+
+
+def read_definitions(root: Map, report: Report) -> Definitions:
+    """Everything that `blocks`, `cells`, `activations` and `losses` define; formulas have no `${}` left."""
+    found = Definitions(Kinds(report))
+    kinds = found.kinds
+    for entry in section(root, "blocks", report):
+        if _claim(entry, kinds, report):
+            block = read_block(entry, report)
+            if block is None:
+                kinds.broken.add(entry.key)
+            else:
+                found.blocks[entry.key] = block
+    for entry in section(root, "activations", report):
+        if _claim(entry, kinds, report):
+            made = _formula_kind(entry, defined_activation, report)
+            if made is None:
+                kinds.broken.add(entry.key)
+            else:
+                kinds.activations[entry.key] = made
+    _cells(root, kinds, report)
+    for entry in section(root, "losses", report):
+        check_name(entry.key, "the name of a loss", entry.key_span, report)
+        if entry.key in Loss.kinds:
+            _hides(entry, "loss", report)
+        loss = _formula_kind(entry, defined_loss, report)
+        if loss is None:
+            found.broken_losses.add(entry.key)
+        else:
+            found.losses[entry.key] = loss
+    return found
+
+
+def section(root: Map, key: str, report: Report) -> list[Entry]:
+    """The entries of a map at the top, none if it is not there."""
+    value = root.get(key)
+    if value is None or (isinstance(value, Scalar) and value.value is None):
+        return []
+    if isinstance(value, Map):
+        return list(value.entries.values())
+    report.error("wrong-type", f"`{key}` takes a map of names, got {describe(value)}", value.span)
+    return []
+
+
+def _claim(entry: Entry, kinds: Kinds, report: Report) -> bool:
+    """Whether the name is free among blocks, cells and activations, which share one namespace."""
+    first = kinds.names.get(entry.key)
+    if first is not None:
+        message = f"`{entry.key}` is defined on line {first.line} already; blocks, cells and activations share their names"
+        report.error("duplicate-name", message, entry.key_span)
+        return False
+    kinds.names[entry.key] = entry.key_span
+    if entry.key in Layer.kinds or entry.key in Activation.kinds:
+        _hides(entry, "layer" if entry.key in Layer.kinds else "activation", report)
+    return True
+
+
+def _hides(entry: Entry, what: str, report: Report) -> None:
+    report.warning("hides-built-in", f"`{entry.key}` hides the built-in {what} of that name", entry.key_span)
+
+
+def _cells(root: Map, kinds: Kinds, report: Report) -> None:
+    """Cells are part of the language and not of this version: their names are known, their uses say nothing more."""
+    for entry in section(root, "cells", report):
+        _claim(entry, kinds, report)
+        kinds.broken.add(entry.key)
+        message = f"there is no cell `{entry.key}`: this version has no cells yet"
+        report.error("unknown-kind", message, entry.key_span)
+
+
+def _formula_kind(
+    entry: Entry, make: Callable[[str, str, Mapping[str, float | None]], type[K]], report: Report
+) -> type[K] | None:
+    """The kind that one entry defines by a formula, bare or beside its `params`."""
+    if not check_name(entry.key, "a kind", entry.key_span, report):
+        return None
+    formula: Node | None = entry.value
+    parameters: dict[str, float | None] = {}
+    if isinstance(entry.value, Map):
+        formula = entry.value.get("formula")
+        for key, inner in entry.value.entries.items():
+            if key not in ("params", "formula"):
+                place = Place(f"`{entry.key}`", entry.key_span)
+                unknown_key(key, inner.key_span, ["params", "formula"], place, report)
+        if formula is None:
+            report.error("missing-key", f"`{entry.key}` needs `formula`", entry.key_span)
+            return None
+        for parameter in section(entry.value, "params", report):
+            if not _formula_parameter(parameter, parameters, report):
+                return None
+    if not isinstance(formula, Scalar) or isinstance(formula.value, bool):
+        report.error("wrong-type", f"a formula is text, got {describe(formula)}", formula.span)
+        return None
+    if formula.value is None:
+        return None
+    try:
+        return make(entry.key, str(formula.value), parameters)
+    except FormulaError as fault:
+        where = _inside(formula, fault.offset, fault.end, report)
+        report.error("bad-formula", fault.message, where, helps=[fault.advice] if fault.advice else [])
+    return None
+
+
+def _formula_parameter(entry: Entry, parameters: dict[str, float | None], report: Report) -> bool:
+    if not check_name(entry.key, "a parameter", entry.key_span, report):
+        return False
+    value = entry.value.value if isinstance(entry.value, Scalar) else None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        parameters[entry.key] = float(value)
+    elif value in ("number", "integer"):
+        parameters[entry.key] = None
+    else:
+        message = f"the parameter of a formula is a default or `number`, got {describe(entry.value)}"
+        report.error("wrong-type", message, entry.value.span)
+        return False
+    return True
+
+
+def _inside(node: Scalar, start: int, end: int, report: Report) -> Span:
+    """The place of a part of a text, where the text stands in the file just as it is read."""
+    span, text = node.span, str(node.value)
+    lines = LINE_BREAK.split(report.sources.get(span.file, ""))
+    if span.line != span.end_line or span.line > len(lines):
+        return span
+    shown = lines[span.line - 1][span.column - 1 : span.end_column - 1]
+    at = shown.find(text)
+    if at not in (0, 1):
+        return span
+    column = span.column + at
+    return span._replace(column=column + min(start, len(text)), end_column=column + min(end, len(text) + 1))

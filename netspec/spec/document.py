@@ -1,0 +1,339 @@
+"""A spec, read whole: every section checked, the network expanded, all faults at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel
+
+from netspec.catalog.optimizers import Optimizer
+from netspec.catalog.schedules import Schedule
+from netspec.data.fieldtype import FieldType
+from netspec.data.section import DataSection
+from netspec.declared import Declared
+from netspec.diagnostics import Diagnostic, Report, Span, in_order, suggestion
+from netspec.spec.binding import Binding, Outputs, as_map, bind_targets, check_names, read_bindings
+from netspec.spec.definitions import Definitions, read_definitions
+from netspec.spec.expectations import Expect, read_expect
+from netspec.spec.include import read_file, resolve_includes
+from netspec.spec.interpolation import Environment
+from netspec.spec.network import Network
+from netspec.spec.overrides import apply_overrides
+from netspec.spec.topology import NOWHERE, Topology, check_liveness, read_network
+from netspec.spec.training import Train
+from netspec.spec.tree import Entry, Map, Node, Scalar, describe
+from netspec.spec.validation import Place, build, unknown_key
+from netspec.spec.yaml import read_text
+from netspec.tensortype import Size, size
+
+M = TypeVar("M", bound=BaseModel)
+
+VERSION: Final = 1
+KEYS: Final = (
+    "netspec", "name", "include", "vars", "blocks", "cells", "activations", "losses", "data", "network",
+    "loss", "optimizer", "schedule", "metrics", "decode", "train", "expect",
+)  # fmt: skip
+_NAME: Final = re.compile(r"[a-z0-9._-]+", re.ASCII)
+# Keys that people write at the top, and the section that they belong to.
+_ELSEWHERE: Final = {
+    **{name: f"it belongs under `train`: `train: {{{name}: ...}}`" for name in Train.model_fields},
+    **{name: f"it belongs under `network`: `network: {{{name}: ...}}`" for name in ("inputs", "output", "layers")},
+    **{name: f"it belongs under `data`: `data: {{{name}: ...}}`" for name in DataSection.model_fields},
+    "lr": "it belongs inside the optimizer: `optimizer: {adam: {lr: ...}}`",
+    "momentum": "it belongs inside the optimizer: `optimizer: {sgd: {momentum: ...}}`",
+    "batch_size": "it is `batch` and belongs under `train`: `train: {batch: ...}`",
+}
+_NOT_IN_TRAIN: Final = {
+    **{name: f"`{name}` stands at the top, beside `train`" for name in KEYS},
+    "lr": "it belongs inside the optimizer: `optimizer: {adam: {lr: ...}}`",
+    "batch_size": "it is called `batch`",
+}
+
+
+@dataclass(frozen=True)
+class Document:
+    """A spec.
+
+    ``tree`` is what was written after includes, overrides and ``${}`` outside of blocks; ``fields`` are the types of the
+    data's fields as far as they are known without the data, None if not even their names are.
+    """
+
+    file: str
+    base: Path
+    name: str
+    tree: Map
+    sources: Mapping[str, str]
+    definitions: Definitions
+    data: DataSection | None
+    fields: Mapping[str, FieldType] | None
+    complete: bool
+    topology: Topology
+    losses: tuple[Binding, ...]
+    metrics: tuple[Binding, ...]
+    optimizer: Optimizer | None
+    schedule: Schedule | None
+    train: Train
+    expect: Expect
+    spans: Mapping[str, Span] = field(default_factory=dict)
+    """Where each section stands."""
+    warnings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def network(self) -> Network:
+        return self.topology.network
+
+
+def load(spec: Path | str, overrides: Sequence[str] = (), *, base: Path | None = None) -> Document:
+    """Read a spec and everything it includes.
+
+    Args:
+        spec: A file; or the text of a spec, if it is a ``str``.
+        overrides: ``a.b=c``, put over what the files say.
+        base: The folder that paths in the spec are relative to, if not the folder of the file they stand in.
+
+    Raises:
+        SpecError: with all faults that were found.
+    """
+    document, report = examine(spec, overrides, base=base)
+    report.raise_if_failed()
+    assert document is not None
+    return document
+
+
+def examine(spec: Path | str, overrides: Sequence[str] = (), *, base: Path | None = None) -> tuple[Document | None, Report]:
+    """As `load`, and never raises: the document as far as it can be made, and the faults."""
+    report = Report()
+    root: Map | None
+    if isinstance(spec, Path):
+        file = str(spec)
+        root = read_file(spec, report)
+    else:
+        file = "<text>"
+        tree = read_text(spec, file, report)
+        root = None if tree is None else resolve_includes(tree, file, report)
+    if root is None:
+        return None, report
+    root = apply_overrides(root, overrides, report)
+    return _Reading(file, base, root, report).document(), report
+
+
+class _Reading:
+    """One spec on its way from a tree to a document."""
+
+    def __init__(self, file: str, base: Path | None, root: Map, report: Report) -> None:
+        self.file, self.root, self.report = file, root, report
+        self.given_base = base
+        self.fields: dict[str, FieldType] | None = None
+        self.complete = True
+        self.data: DataSection | None = None
+
+    def document(self) -> Document:
+        report = self.report
+        self._top()
+        variables = as_map(self.root.get("vars"), "vars", report)
+        names = {} if variables is None else {key: entry.value for key, entry in variables.entries.items()}
+        environment = Environment(names, report)
+        self.root = self._resolved(environment)
+        definitions = read_definitions(self.root, report)
+        self._data(definitions)
+        environment.size, environment.fields = self._size, tuple(self.fields or self._written_fields())
+        topology = self._network(environment, definitions)
+        tree = self._settled(environment)
+        self.root = tree
+        outputs = Outputs(topology.scope, topology.network.outputs)
+        losses = read_bindings(tree.get("loss"), "loss", definitions, outputs, report)
+        metrics = read_bindings(tree.get("metrics"), "metric", definitions, outputs, report)
+        check_names(metrics, report)
+        losses, metrics = self._bound(losses, topology), self._bound(metrics, topology)
+        self._inputs_exist(topology)
+        self._liveness(topology, losses)
+        train = self._train(metrics)
+        return Document(
+            self.file, self._base(), self._name(), tree, report.sources, definitions, self.data, self.fields,
+            self.complete, topology, losses, metrics,
+            self._item("optimizer", Optimizer, definitions), self._item("schedule", Schedule, definitions),
+            train, read_expect(tree.get("expect"), metrics, topology.network, report),
+            {key: entry.key_span for key, entry in tree.entries.items()},
+            tuple(d for d in in_order(report.diagnostics) if d.severity == "warning"),
+        )  # fmt: skip
+
+    # --- the top ---
+
+    def _top(self) -> None:
+        start = next((e.key_span for e in self.root.entries.values()), self.root.span)
+        for key, entry in self.root.entries.items():
+            if key not in KEYS:
+                unknown_key(key, entry.key_span, list(KEYS), Place("a spec", start, _ELSEWHERE), self.report)
+        version = self.root.get("netspec")
+        if version is None:
+            self.report.error("version", "a spec begins with `netspec: 1`", start)
+        elif not isinstance(version, Scalar) or version.value not in (VERSION, None) or isinstance(version.value, bool):
+            message = f"this program reads version {VERSION} of the language, got {describe(version)}"
+            self.report.error("version", message, version.span)
+        if "network" not in self.root.entries:
+            helps = ["a file without `network` is made to be included by others"]
+            self.report.error("fragment", "a spec needs `network`", start, helps=helps)
+        decode = self.root.entries.get("decode")
+        if decode is not None:
+            self.report.error("unknown-kind", "there is no `decode` in this version yet", decode.key_span)
+
+    def _name(self) -> str:
+        node = self.root.get("name")
+        stem = re.sub(r"[^a-z0-9._-]+", "-", Path(self.file).stem.lower()).strip("-") or "spec"
+        if not isinstance(node, Scalar):
+            if node is not None:
+                self.report.error("wrong-type", f"`name` takes text, got {describe(node)}", node.span)
+            return stem
+        if isinstance(node.value, str) and _NAME.fullmatch(node.value) and node.value.strip("."):
+            return node.value
+        if node.value is not None:
+            helps = ["it is made of a to z, 0 to 9, `.`, `_` and `-`"]
+            self.report.error("bad-name", f"`name` cannot be {describe(node)}", node.span, helps=helps)
+        return stem
+
+    def _base(self) -> Path:
+        if self.given_base is not None:
+            return self.given_base
+        return Path(self.file).parent if self.file != "<text>" else Path()
+
+    def _resolved(self, environment: Environment) -> Map:
+        """Definitions and data, which see variables only; the rest waits for the sizes of the data."""
+        entries = dict(self.root.entries)
+        for key in ("activations", "losses", "data"):
+            if key in entries:
+                entries[key] = Entry(key, entries[key].key_span, environment.resolve(entries[key].value))
+        return Map(entries, self.root.span)
+
+    def _settled(self, environment: Environment) -> Map:
+        """The whole tree without ``${}``, except inside blocks."""
+        entries = {}
+        for key, entry in self.root.entries.items():
+            is_kept = key in ("blocks", "vars", "activations", "losses", "data", "cells")
+            entries[key] = entry if is_kept else Entry(key, entry.key_span, environment.resolve(entry.value))
+        return Map(entries, self.root.span)
+
+    # --- sections ---
+
+    def _data(self, definitions: Definitions) -> None:
+        entry = self.root.entries.get("data")
+        if entry is None:
+            return
+        section = as_map(entry.value, "data", self.report)
+        self.complete = False
+        if section is None:
+            return
+        place = Place("`data`", entry.key_span, _data_elsewhere())
+        self.data = build(DataSection, section, place, self.report, definitions.kinds.make)
+        if self.data is not None:
+            base = self._data_base(section)
+            before = len(self.report.diagnostics)
+            self.fields = self.data.resolve(base, self.report, lambda path: _span_at(section, path, entry.key_span))
+            is_sound = len(self.report.diagnostics) == before
+            self.complete = is_sound and self.fields is not None and self.data.complete(base)
+
+    def _data_base(self, section: Map) -> Path:
+        """The folder of the file that names the source."""
+        source = section.entries.get("source")
+        if self.given_base is not None or source is None or source.key_span.file not in self.report.sources:
+            return self._base()
+        file = source.key_span.file
+        return self._base() if file.startswith(("<", "--")) else Path(file).parent
+
+    def _size(self, name: str) -> int | Size | None:
+        if self.fields is not None and name in self.fields:
+            known = self.fields[name].size
+            return size(f"|{name}|") if known is None else known
+        return None if self.complete else size(f"|{name}|")
+
+    def _written_fields(self) -> list[str]:
+        section = self.root.get("data")
+        fields = section.get("fields") if isinstance(section, Map) else None
+        return list(fields.entries) if isinstance(fields, Map) else []
+
+    def _network(self, environment: Environment, definitions: Definitions) -> Topology:
+        entry = self.root.entries.get("network")
+        section = as_map(entry.value, "network", self.report) if entry else None
+        if entry is None or section is None:
+            return Topology(NOWHERE, _EmptyScope(environment), {})
+        return read_network(section, entry.key_span, environment, definitions, self.report)
+
+    def _bound(self, bindings: tuple[Binding, ...], topology: Topology) -> tuple[Binding, ...]:
+        if self.data is None:
+            return bindings
+        inputs = [i.name for i in topology.network.inputs]
+        return bind_targets(bindings, self.fields or {}, inputs, self.complete, self.report)
+
+    def _inputs_exist(self, topology: Topology) -> None:
+        if self.data is None or not self.complete or self.fields is None:
+            return
+        for given in topology.network.inputs:
+            if given.name not in self.fields:
+                near = suggestion(given.name, self.fields)
+                known = ", ".join(f"`{f}`" for f in self.fields)
+                helps = [f"did you mean `{near}`?"] if near else [f"there are {known}"]
+                self.report.error("unknown-field", f"the data have no field `{given.name}`", given.span, helps=helps)
+
+    def _liveness(self, topology: Topology, losses: Collection[Binding]) -> None:
+        """Only of a network that is sound: a name that was not found would make layers look dead."""
+        allowed = {"unknown-kind", "unknown-field", "hides-built-in", "unused-input"}
+        section = self.root.entries.get("network")
+        if section is None or any(d.code not in allowed for d in self.report.diagnostics):
+            return
+        check_liveness(topology, [b.output for b in losses], self.report)
+
+    def _train(self, metrics: tuple[Binding, ...]) -> Train:
+        entry = self.root.entries.get("train")
+        section = as_map(entry.value, "train", self.report) if entry else None
+        if entry is None or section is None:
+            return Train()
+        for key in ("select",):
+            value = section.get(key)
+            if isinstance(value, Scalar) and isinstance(value.value, str):
+                inner = Map({"metric": Entry("metric", value.span, value)}, value.span)
+                section = section.with_value(key, inner)
+        made = build(Train, section, Place("`train`", entry.key_span, _NOT_IN_TRAIN), self.report)
+        if made is None:
+            return Train()
+        known = ["loss", *(b.name for b in metrics)]
+        for key, chosen in (("select", made.select), ("early_stop", made.early_stop)):
+            inner_section = section.get(key)
+            if chosen is not None and chosen.metric not in known and isinstance(inner_section, Map):
+                near = suggestion(chosen.metric, known)
+                helps = [f"did you mean `{near}`?"] if near else [f"there are {', '.join(f'`{k}`' for k in known)}"]
+                where = inner_section.get("metric") or inner_section
+                self.report.error("unknown-kind", f"there is no metric `{chosen.metric}` in `metrics`", where.span, helps=helps)
+        return made
+
+    def _item(self, key: str, family: type[M], definitions: Definitions) -> M | None:
+        node = self.root.get(key)
+        if node is None or (isinstance(node, Scalar) and node.value is None):
+            return None
+        assert issubclass(family, Declared)
+        made = definitions.kinds.make(node, family)
+        return made if isinstance(made, family) else None
+
+
+def _EmptyScope(environment: Environment) -> Any:
+    from netspec.spec.scope import Scope
+
+    return Scope("", environment, ())
+
+
+def _data_elsewhere() -> dict[str, str]:
+    return {key: f"`{key}` stands at the top, beside `data`" for key in KEYS if key != "data"}
+
+
+def _span_at(section: Map, path: tuple[str, ...], default: Span) -> Span:
+    """The place of the key at ``path``, or of as much of it as there is."""
+    node: Node = section
+    span = default
+    for key in path:
+        if not isinstance(node, Map) or key not in node.entries:
+            break
+        entry = node.entries[key]
+        node, span = entry.value, entry.key_span
+    return span

@@ -1,0 +1,193 @@
+"""The `expect` section: what must be so of the network, of its results, and of single rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, Field
+
+from netspec.diagnostics import Report, Span, suggestion
+from netspec.spec.binding import Binding
+from netspec.spec.network import Network
+from netspec.spec.training import STRICT
+from netspec.spec.tree import List, Map, Node, Scalar, describe, plain, shorten
+from netspec.spec.validation import Place, build, unknown_key
+
+SPLITS: Final = ("train", "validation", "test")
+FACTS: Final = ("parameters", "frozen", "macs", "peak_bytes", "output")
+_COMPARISON: Final = re.compile(r"\s*(>=|<=|==|!=|>|<)?\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``>= 0.99``; a bare number is ``==``."""
+
+    sign: str
+    value: float
+    span: Span
+
+    def holds(self, measured: float) -> bool:
+        """Whether ``measured`` is so; NaN never is, except unequal to a number."""
+        return {
+            ">=": measured >= self.value,
+            "<=": measured <= self.value,
+            "==": measured == self.value,
+            "!=": measured != self.value,
+            ">": measured > self.value,
+            "<": measured < self.value,
+        }[self.sign]
+
+    def __str__(self) -> str:
+        return f"{self.sign} {self.value:g}"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A static fact: a comparison, or a shape for `output`."""
+
+    name: str
+    expected: Comparison | tuple[Any, ...]
+    span: Span
+    predict: bool = False
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row with its output: ``input`` by field, ``output`` as nested lists, compared within ``within``."""
+
+    input: Mapping[str, Any]
+    output: Any
+    within: float
+    at: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Expect:
+    """Everything that a spec says must be so."""
+
+    facts: tuple[Fact, ...] = ()
+    metrics: Mapping[str, Mapping[str, Comparison]] = field(default_factory=dict)
+    examples: tuple[Example, ...] = ()
+
+
+class _Example(BaseModel):
+    model_config = STRICT
+
+    input: dict[str, Any] = Field(description="A value for every input of the network.")
+    output: Any = Field(description="What the network gives.")
+    within: Annotated[float, Field(ge=0)] = Field(default=1e-6, description="How far off each number may be.")
+    at: Literal["init", "best", "last"] = Field(default="best", description="With which weights; `init` is before training.")
+
+
+def read_expect(node: Node | None, metrics: tuple[Binding, ...], network: Network, report: Report) -> Expect:
+    """The section; faults go to ``report``."""
+    if node is None or (isinstance(node, Scalar) and node.value is None):
+        return Expect()
+    if not isinstance(node, Map):
+        report.error("wrong-type", f"`expect` takes a map, got {describe(node)}", node.span)
+        return Expect()
+    facts: list[Fact] = []
+    results: dict[str, dict[str, Comparison]] = {}
+    examples: tuple[Example, ...] = ()
+    for key, entry in node.entries.items():
+        if key in FACTS:
+            facts += _fact(key, entry.value, False, report)
+        elif key == "predict":
+            facts += _predict(entry.value, report)
+        elif key in SPLITS:
+            results[key] = _metrics(key, entry.value, metrics, report)
+        elif key == "examples":
+            examples = _examples(entry.value, network, report)
+        else:
+            known = [*FACTS, "predict", *SPLITS, "examples"]
+            others = {b.name: f"it belongs under a split: `test: {{{b.name}: ...}}`" for b in metrics}
+            unknown_key(key, entry.key_span, known, Place("`expect`", entry.key_span, others), report)
+    return Expect(tuple(facts), results, examples)
+
+
+def _predict(node: Node, report: Report) -> list[Fact]:
+    if not isinstance(node, Map):
+        if not (isinstance(node, Scalar) and node.value is None):
+            report.error("wrong-type", f"`predict` takes a map of facts, got {describe(node)}", node.span)
+        return []
+    facts = []
+    for key, entry in node.entries.items():
+        if key in FACTS:
+            facts += _fact(key, entry.value, True, report)
+        else:
+            unknown_key(key, entry.key_span, list(FACTS), Place("`predict`", entry.key_span), report)
+    return facts
+
+
+def _fact(name: str, node: Node, predict: bool, report: Report) -> list[Fact]:
+    if name == "output":
+        if isinstance(node, List):
+            return [Fact(name, tuple(plain(node)), node.span, predict)]
+        if not (isinstance(node, Scalar) and node.value is None):
+            report.error("wrong-type", f"`output` takes a shape, got {describe(node)}", node.span)
+        return []
+    comparison = _comparison(node, report)
+    return [] if comparison is None else [Fact(name, comparison, node.span, predict)]
+
+
+def _comparison(node: Node, report: Report) -> Comparison | None:
+    value = node.value if isinstance(node, Scalar) else None
+    if isinstance(node, Scalar) and value is None:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Comparison("==", value, node.span)
+    match = _COMPARISON.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        helps = ['write it as in ">= 0.99"']
+        report.error("bad-expectation", f"a comparison is a sign and a number, got {describe(node)}", node.span, helps=helps)
+        return None
+    return Comparison(match[1] or "==", float(match[2]), node.span)
+
+
+def _metrics(split: str, node: Node, metrics: tuple[Binding, ...], report: Report) -> dict[str, Comparison]:
+    if not isinstance(node, Map):
+        if not (isinstance(node, Scalar) and node.value is None):
+            report.error("wrong-type", f"`{split}` takes a map of metrics, got {describe(node)}", node.span)
+        return {}
+    known = ["loss", *(b.name for b in metrics)]
+    found = {}
+    for key, entry in node.entries.items():
+        if key not in known:
+            near = suggestion(key, known)
+            helps = [f"did you mean `{near}`?"] if near else ["add it to `metrics`"]
+            report.error("bad-expectation", f"there is no metric `{shorten(key)}` in this spec", entry.key_span, helps=helps)
+            continue
+        comparison = _comparison(entry.value, report)
+        if comparison is not None:
+            found[key] = comparison
+    return found
+
+
+def _examples(node: Node, network: Network, report: Report) -> tuple[Example, ...]:
+    if not isinstance(node, List):
+        if not (isinstance(node, Scalar) and node.value is None):
+            report.error("wrong-type", f"`examples` takes a list, got {describe(node)}", node.span)
+        return ()
+    found = []
+    for item in node.items:
+        if not isinstance(item, Map):
+            report.error("wrong-type", f"an example is a map with `input` and `output`, got {describe(item)}", item.span)
+            continue
+        made = build(_Example, item, Place("an example", item.span), report)
+        if made is None:
+            continue
+        names = {i.name for i in network.inputs}
+        given = item.get("input")
+        for key in made.input.keys() - names if names else ():
+            where = given.entries[key].key_span if isinstance(given, Map) else item.span
+            near = suggestion(key, names)
+            helps = [f"did you mean `{near}`?"] if near else []
+            report.error("bad-expectation", f"the network has no input `{shorten(key)}`", where, helps=helps)
+        for key in sorted(names - made.input.keys()):
+            report.error("bad-expectation", f"the example gives no `{key}`", item.span)
+        found.append(Example(made.input, made.output, made.within, made.at, item.span))
+    return tuple(found)

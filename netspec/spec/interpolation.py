@@ -1,0 +1,159 @@
+"""``${}``: values of `vars`, of a block's parameters and of the data's sizes, put where the spec names them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from netspec.diagnostics import Report, Span, suggestion
+from netspec.spec.arithmetic import ArithmeticFault, Result, evaluate
+from netspec.spec.tree import Entry, List, Map, Node, Scalar, shorten
+from netspec.tensortype import Size
+
+_PIECE: Final = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+_SIZE: Final = re.compile(r"data\.([A-Za-z_0-9]+)\.size")
+
+
+class _Reported(Exception):
+    """The name leads to a value whose fault is in the report already."""
+
+
+class _UnknownName(ArithmeticFault):
+    """A name that cannot be seen from here."""
+
+
+@dataclass
+class Environment:
+    """What ``${}`` can see: names with their values, and the sizes of the data.
+
+    ``what`` says what the names are, for messages. ``size`` gives the size of a field of the data, None for no such field.
+    ``hidden`` are names that exist elsewhere, each with the reason why they cannot be seen here.
+    """
+
+    names: dict[str, Node]
+    report: Report
+    what: str = "`vars`"
+    size: Callable[[str], int | Size | None] | None = None
+    fields: Iterable[str] = ()
+    hidden: dict[str, str] = field(default_factory=dict)
+    _open: list[str] = field(default_factory=list)
+    _done: dict[str, Node] = field(default_factory=dict)
+
+    def settle(self, given: Mapping[str, Node]) -> None:
+        """Take values that have been worked out already; what looks like ``${}`` in them is text."""
+        self._done.update(given)
+
+    def resolve(self, node: Node) -> Node:
+        """``node`` with every ``${}`` worked out; unchanged parts are the same objects."""
+        if isinstance(node, Scalar):
+            has_piece = isinstance(node.value, str) and "${" in node.value
+            return self._scalar(node) if has_piece else node
+        if isinstance(node, List):
+            items = tuple(map(self.resolve, node.items))
+            same = all(map(_is, items, node.items))
+            return node if same else List(items, node.span)
+        values = {key: self.resolve(entry.value) for key, entry in node.entries.items()}
+        if all(values[key] is entry.value for key, entry in node.entries.items()):
+            return node
+        entries = {key: Entry(key, entry.key_span, values[key]) for key, entry in node.entries.items()}
+        return Map(entries, node.span)
+
+    def _scalar(self, node: Scalar) -> Node:
+        text = str(node.value)
+        alone = _PIECE.fullmatch(text)
+        if alone is not None and alone[1] is not None:
+            return self._alone(alone[1], node.span)
+        parts, end = [], 0
+        for match in _PIECE.finditer(text):
+            parts.append(text[end : match.start()])
+            end = match.end()
+            if match[1] is not None:
+                value = self._value(match[1], node.span)
+                if value is None:
+                    return Scalar(None, node.span)
+                parts.append(_shown(value))
+            elif match[0] == "${":
+                helps = ["write `$${` for a plain `${`"]
+                self.report.error("bad-interpolation", "a `${` without its `}`", node.span, helps=helps)
+                return Scalar(None, node.span)
+            else:
+                parts.append("${")
+        return Scalar("".join(parts) + text[end:], node.span)
+
+    def _alone(self, inner: str, span: Span) -> Node:
+        """A scalar that is nothing but ``${}`` keeps the type of its value, be it a list or a map."""
+        name = inner.strip()
+        if name in self.names:
+            try:
+                known = self._node(name)
+            except (_Reported, ArithmeticFault):
+                known = None
+            if isinstance(known, List | Map):
+                return known
+        value = self._value(inner, span)
+        return Scalar(value, span)
+
+    def _value(self, inner: str, span: Span) -> Result | None:
+        try:
+            return evaluate(inner, self._lookup)
+        except _Reported:
+            return None
+        except ArithmeticFault as fault:
+            code = "unknown-variable" if isinstance(fault, _UnknownName) else "bad-interpolation"
+            message = str(fault) if code == "unknown-variable" else f"`${{{shorten(inner)}}}`: {fault}"
+            self.report.error(code, message, span, helps=[fault.advice] if fault.advice else [])
+            return None
+
+    def _lookup(self, name: str) -> Result:
+        if name in self.names:
+            node = self._node(name)
+            if not isinstance(node, Scalar):
+                raise ArithmeticFault(f"`{name}` is a {'list' if isinstance(node, List) else 'map'}, not a number")
+            if node.value is None:
+                raise _Reported
+            return node.value
+        match = _SIZE.fullmatch(name)
+        if match is not None and self.size is not None:
+            value = self.size(match[1])
+            if value is not None:
+                return value
+            near = suggestion(match[1], self.fields)
+            raise _UnknownName(f"the data have no field `{match[1]}`", f"did you mean `{near}`?" if near else None)
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> _UnknownName:
+        if name in self.hidden:
+            return _UnknownName(f"`{name}` cannot be seen here", self.hidden[name])
+        if name.startswith("data."):
+            advice = None if self.size is None else "of the data, `${}` knows `data.FIELD.size`"
+            return _UnknownName(f"`{name}` cannot be used here", advice)
+        near = suggestion(name, self.names)
+        known = ", ".join(f"`{n}`" for n in list(self.names)[:8])
+        advice = f"did you mean `{near}`?" if near else f"{self.what} are {known}" if known else None
+        return _UnknownName(f"there is no `{shorten(name)}` in {self.what}", advice)
+
+    def _node(self, name: str) -> Node:
+        """The value of a name, in which ``${}`` may stand too."""
+        done = self._done.get(name)
+        if done is not None:
+            return done
+        if name in self._open:
+            raise ArithmeticFault(f"`{name}` needs itself: {' > '.join((*self._open, name))}")
+        self._open.append(name)
+        try:
+            result = self._done[name] = self.resolve(self.names[name])
+        finally:
+            self._open.pop()
+        return result
+
+
+def _is(a: object, b: object) -> bool:
+    return a is b
+
+
+def _shown(value: Result) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

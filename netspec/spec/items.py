@@ -1,0 +1,146 @@
+"""Items: a name, or one key that holds its fields; which kind a name means, and the instance that comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from netspec.catalog.activations import Activation
+from netspec.catalog.initializers.initializer import Initializer
+from netspec.declared import Declared
+from netspec.diagnostics import Report, Span, suggestion
+from netspec.spec.tree import Entry, List, Map, Node, Scalar, describe, shorten
+from netspec.spec.validation import Place, build
+
+COMMON: Final = ("name", "from", "repeat", "share", "freeze", "lr_scale", "init", "regularize")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A kind and what is said of it: ``fields`` are keys, ``main`` a bare scalar or list."""
+
+    kind: str
+    kind_span: Span
+    span: Span
+    fields: Map
+    main: Node | None = None
+
+
+def read_item(node: Node, what: str, report: Report) -> Item | None:
+    """The item at ``node``; ``what`` it should be is for messages."""
+    if isinstance(node, Scalar) and isinstance(node.value, str):
+        return Item(node.value, node.span, node.span, Map({}, node.span))
+    if isinstance(node, Scalar) and node.value is None:
+        return None
+    if not isinstance(node, Map):
+        report.error("bad-item", f"{_a(what)} is a name or one key with its fields, got {describe(node)}", node.span)
+        return None
+    if len(node.entries) != 1:
+        report.error("bad-item", *_not_one_key(node, what), helps=_one_key_help(node))
+        return None
+    (entry,) = node.entries.values()
+    if isinstance(entry.value, Scalar) and entry.value.value is None:
+        return None
+    if isinstance(entry.value, Map):
+        return Item(entry.key, entry.key_span, node.span, entry.value)
+    return Item(entry.key, entry.key_span, node.span, Map({}, entry.value.span), entry.value)
+
+
+def _not_one_key(node: Map, what: str) -> tuple[str, Span]:
+    keys = list(node.entries.values())
+    if not keys:
+        return f"{_a(what)} is a name or one key with its fields, got an empty map", node.span
+    shown = ", ".join(f"`{entry.key}`" for entry in keys[:4]) + (", ..." if len(keys) > 4 else "")
+    return f"{_a(what)} has one key, its kind, got {shown}", keys[1].key_span
+
+
+def _one_key_help(node: Map) -> list[str]:
+    keys = list(node.entries)
+    if len(keys) < 2:
+        return []
+    first, *rest = keys
+    inner = ", ".join(f"{key}: ..." for key in rest[:3])
+    return [f"put the fields inside: `{first}: {{{inner}}}`"]
+
+
+def _a(what: str) -> str:
+    return f"an {what}" if what[0] in "aeiou" else f"a {what}"
+
+
+def with_main(item: Item, main: str | None, report: Report) -> Map | None:
+    """The fields with the bare value under the key that it is short for."""
+    if item.main is None:
+        return item.fields
+    if main is None:
+        helps = [f"write `{item.kind}` alone, or its fields as a map"]
+        message = f"`{shorten(item.kind)}` has no main field, so it takes no bare value"
+        report.error("wrong-type", message, item.main.span, helps=helps)
+        return None
+    return Map({main: Entry(main, item.main.span, item.main)}, item.main.span)
+
+
+@dataclass
+class Kinds:
+    """Which kinds there are: those of the catalog, hidden by what the spec defines."""
+
+    report: Report
+    activations: dict[str, type[Activation]] = field(default_factory=dict)
+    names: dict[str, Span] = field(default_factory=dict)
+    """What the spec defines and layers can name, with its place: blocks, cells, activations."""
+    broken: set[str] = field(default_factory=set)
+    """What the spec defines wrongly; its uses say nothing more."""
+
+    def make(self, node: Node, family: type[Declared]) -> Declared | None:
+        """The instance that the item at ``node`` describes; None when its fault is in the report."""
+        what = family.family
+        if family is Initializer:
+            node = _as_initializer(node)
+        item = read_item(node, what, self.report)
+        if item is None:
+            return None
+        model = self.find(item, family)
+        return None if model is None else self.instance(item, model)
+
+    def find(self, item: Item, family: type[Declared]) -> type[Declared] | None:
+        if family is Activation:
+            if item.kind in self.activations:
+                return self.activations[item.kind]
+            if item.kind in self.broken:
+                return None
+        model = family.kinds.get(item.kind)
+        if model is None:
+            unknown_kind(item, family.family, known_kinds(family, self.activations), self.report)
+        return model
+
+    def instance(self, item: Item, model: type[Declared], fields: Map | None = None) -> Declared | None:
+        """``model`` filled from the item; ``fields`` if they were taken from it already."""
+        found = with_main(item, model.main_field(), self.report) if fields is None else fields
+        if found is None:
+            return None
+        others = {key: f"`{key}` belongs to layers" for key in COMMON} if model.family != "layer" else None
+        also = COMMON if model.family == "layer" else ()
+        place = Place(f"`{item.kind}`", item.kind_span, others, also)
+        return build(model, found, place, self.report, self.make)
+
+
+def known_kinds(family: type[Declared], activations: Mapping[str, object] = {}) -> list[str]:
+    own = list(activations) if family is Activation else []
+    return own + list(family.kinds)
+
+
+def unknown_kind(item: Item, what: str, choices: Iterable[str], report: Report) -> None:
+    """Say that there is no such kind, and which was meant."""
+    known = list(choices)
+    near = suggestion(item.kind, known)
+    helps = [f"did you mean `{near}`?"] if near else []
+    if not near and 0 < len(known) <= 12:
+        helps = [f"there are {', '.join(f'`{name}`' for name in known)}"]
+    report.error("unknown-kind", f"there is no {what} `{shorten(item.kind)}`", item.kind_span, helps=helps)
+
+
+def _as_initializer(node: Node) -> Node:
+    """A bare number is a constant, a bare list the very values."""
+    is_number = isinstance(node, Scalar) and isinstance(node.value, int | float) and not isinstance(node.value, bool)
+    kind = "constant" if is_number else "given" if isinstance(node, List) else None
+    return node if kind is None else Map({kind: Entry(kind, node.span, node)}, node.span)

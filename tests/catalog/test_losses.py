@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from catalog_graphs import Bench
+
+from netspec.catalog.activations.sigmoid import sigmoid
+from netspec.catalog.activations.softmax import Softmax
+from netspec.catalog.losses import Loss, defined_loss
+from netspec.catalog.losses.fused import scores_behind
+from netspec.compiler.graph import Graph
+from netspec.compiler.ops import apply
+from netspec.data.fieldtype import FieldType, category, number, numbered_classes
+from netspec.tensortype import BATCH, DType, ShapeError, TensorType
+
+Z = np.array([[0.5, -1.2, 2.0], [0.0, 0.0, 0.0], [3.0, 2.9, -4.0], [-0.3, 0.7, 0.1]])
+CLASSES = np.array([2, 0, 1, 1])
+ONE_HOT = np.eye(3)[CLASSES]
+P = np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
+S = 1 / (1 + np.exp(-Z))
+CATEGORY = category(numbered_classes(3))
+
+
+def loss(kind: str, **fields: Any) -> Loss:
+    made = Loss.kinds[kind](**fields)
+    assert isinstance(made, Loss)
+    return made
+
+
+def measured(
+    one: Loss, z: np.ndarray, target: np.ndarray, *, through: Any = None, dtype: DType | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The loss of each sample, and the gradient of their sum by ``z``; ``through`` is an activation before the loss."""
+    bench = Bench()
+    x = bench.input("z", *z.shape[1:])
+    t = bench.input("t", *target.shape[1:], dtype=dtype or ("float32" if target.dtype.kind == "f" else "uint8"))
+    output = x if through is None else through(bench, x)
+    result = one.build(bench.scope, output, t)
+    assert result.type == TensorType("float32", (BATCH,))
+    (gradient,) = bench.gradient(result, [x], z=z, t=target)
+    return bench.value(result, z=z, t=target), gradient
+
+
+def softmaxed(bench: Bench, x: Any) -> Any:
+    return Softmax().apply(bench.scope, x)
+
+
+def sigmoided(bench: Bench, x: Any) -> Any:
+    return sigmoid().apply(bench.scope, x)
+
+
+def hidden(bench: Bench, x: Any) -> Any:
+    """A softmax that no loss can see through."""
+    return apply(bench.scope, "p + 0 * z", p=Softmax().apply(bench.scope, x), z=x)
+
+
+def test_squared_error_is_half_the_sum() -> None:
+    values, gradient = measured(loss("squared_error"), Z, ONE_HOT)
+    np.testing.assert_allclose(values, 0.5 * ((Z - ONE_HOT) ** 2).sum(axis=1))
+    np.testing.assert_allclose(gradient, Z - ONE_HOT)
+
+
+def test_mse_is_the_mean() -> None:
+    values, gradient = measured(loss("mse"), Z, ONE_HOT)
+    np.testing.assert_allclose(values, ((Z - ONE_HOT) ** 2).mean(axis=1))
+    np.testing.assert_allclose(gradient, 2 * (Z - ONE_HOT) / 3)
+
+
+def test_mse_over_all_axes_of_a_sample() -> None:
+    z, t = np.arange(24.0).reshape(2, 3, 4), np.ones((2, 3, 4))
+    np.testing.assert_allclose(measured(loss("mse"), z, t)[0], ((z - t) ** 2).mean(axis=(1, 2)))
+
+
+@pytest.mark.parametrize("kind", ["squared_error", "mse", "binary_cross_entropy", "cross_entropy"])
+def test_a_category_is_one_hot(kind: str) -> None:
+    for dtype in ("uint8", "int32"):
+        by_class = measured(loss(kind), Z, CLASSES, dtype=dtype)
+        by_numbers = measured(loss(kind), Z, ONE_HOT)
+        np.testing.assert_allclose(by_class[0], by_numbers[0], rtol=1e-12)
+        np.testing.assert_allclose(by_class[1], by_numbers[1], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["squared_error", "mse", "binary_cross_entropy"])
+def test_two_classes_against_one_output(kind: str) -> None:
+    z, classes = np.array([[0.3], [-1.0]]), np.array([1, 0])
+    by_class = measured(loss(kind), z, classes)
+    np.testing.assert_allclose(by_class[0], measured(loss(kind), z, classes[:, None] * 1.0)[0])
+
+
+@pytest.mark.parametrize(
+    ("through", "fields"), [(None, {}), (softmaxed, {"logits": False}), (hidden, {"logits": False})]
+)
+def test_cross_entropy_of_a_softmax(through: Any, fields: dict[str, bool]) -> None:
+    values, gradient = measured(loss("cross_entropy", **fields), Z, CLASSES, through=through)
+    np.testing.assert_allclose(values, -np.log(P[np.arange(4), CLASSES]), rtol=1e-12)
+    np.testing.assert_allclose(gradient, P - ONE_HOT, rtol=1e-12, atol=1e-15)
+
+
+def test_cross_entropy_against_probabilities() -> None:
+    t = np.array([[0.2, 0.3, 0.5]] * 4)
+    values, gradient = measured(loss("cross_entropy"), Z, t)
+    np.testing.assert_allclose(values, -(t * np.log(P)).sum(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(gradient, P - t, rtol=1e-12, atol=1e-15)
+
+
+def test_cross_entropy_of_sigmoids() -> None:
+    values, gradient = measured(loss("cross_entropy", logits=False), Z, CLASSES, through=sigmoided)
+    np.testing.assert_allclose(values, -np.log(S[np.arange(4), CLASSES]), rtol=1e-12)
+    np.testing.assert_allclose(gradient, (S - 1) * ONE_HOT, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize(("through", "fields"), [(None, {}), (sigmoided, {"logits": False})])
+def test_binary_cross_entropy_of_sigmoids(through: Any, fields: dict[str, bool]) -> None:
+    values, gradient = measured(loss("binary_cross_entropy", **fields), Z, ONE_HOT, through=through)
+    np.testing.assert_allclose(values, -(ONE_HOT * np.log(S) + (1 - ONE_HOT) * np.log(1 - S)).sum(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(gradient, S - ONE_HOT, rtol=1e-12, atol=1e-15)  # at 0 too: row 1
+
+
+@pytest.mark.parametrize("through", [softmaxed, hidden])
+def test_binary_cross_entropy_over_a_softmax(through: Any) -> None:
+    values, gradient = measured(loss("binary_cross_entropy", logits=False), Z, ONE_HOT, through=through)
+    np.testing.assert_allclose(values, -(ONE_HOT * np.log(P) + (1 - ONE_HOT) * np.log(1 - P)).sum(axis=1), rtol=1e-10)
+    by_p = -ONE_HOT / P + (1 - ONE_HOT) / (1 - P)
+    np.testing.assert_allclose(gradient, P * (by_p - (by_p * P).sum(axis=1, keepdims=True)), rtol=1e-10, atol=1e-12)
+
+
+def test_nothing_overflows_far_out() -> None:
+    z, classes = np.array([[1000.0, -1000.0, 0.0], [80.0, -80.0, 0.0]]), np.array([1, 0])
+    for kind, through, fields in [
+        ("cross_entropy", None, {}),
+        ("cross_entropy", softmaxed, {"logits": False}),
+        ("cross_entropy", hidden, {"logits": False}),
+        ("binary_cross_entropy", None, {}),
+        ("binary_cross_entropy", sigmoided, {"logits": False}),
+        ("binary_cross_entropy", softmaxed, {"logits": False}),
+    ]:
+        values, gradient = measured(loss(kind, **fields), z, classes, through=through)
+        assert np.isfinite(values).all(), kind
+        assert np.isfinite(gradient).all(), kind
+
+
+def test_scores_behind_an_activation_are_found_whatever_it_is_made_of() -> None:
+    bench = Bench()
+    x = bench.input("x", 5)
+    for activation in (Softmax(), sigmoid()):
+        output = activation.apply(bench.scope, x)
+        assert scores_behind(bench.scope, activation, output) == x
+    assert scores_behind(bench.scope, Softmax(), sigmoid().apply(bench.scope, x)) is None
+    assert scores_behind(bench.scope, Softmax(), x) is None
+
+
+def test_cross_entropy_takes_few_nodes() -> None:
+    bench = Bench()
+    z, t = bench.input("z", 10), bench.input("t", dtype="uint8")
+    result = loss("cross_entropy").build(bench.scope, z, t)
+    kinds = [node.op.name for node in Graph("g", (), (("y", result),)).nodes]
+    assert kinds.count("reduce") == 3
+    assert kinds.count("map") <= 4
+
+
+def test_probabilities_and_cut() -> None:
+    bench = Bench()
+    x = bench.input("x", 3)
+    shown = loss("cross_entropy").probabilities(bench.scope, x)
+    np.testing.assert_allclose(bench.value(shown, x=Z), P, rtol=1e-12)
+    assert loss("cross_entropy", logits=False).probabilities(bench.scope, x) is x
+    shown = loss("binary_cross_entropy").probabilities(bench.scope, x)
+    np.testing.assert_allclose(bench.value(shown, x=Z), S, rtol=1e-12)
+    assert [loss(kind).takes_logits for kind in ("mse", "cross_entropy", "binary_cross_entropy")] == [False, True, True]
+
+
+def test_remark_on_logits_that_are_probabilities() -> None:
+    bench = Bench()
+    x = bench.input("x", 3)
+    p = Softmax().apply(bench.scope, x)
+    assert "logits: false" in (loss("cross_entropy").remark(bench.scope, p) or "")
+    assert loss("cross_entropy").remark(bench.scope, x) is None
+    assert loss("cross_entropy", logits=False).remark(bench.scope, p) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "output", "target", "message"),
+    [
+        ("mse", (3,), number(2), r"equal shapes, got an output of \[3\] and a target of \[2\]"),
+        ("cross_entropy", (4,), CATEGORY, r"each of the 3 classes, got an output of \[4\]"),
+        ("cross_entropy", (1,), CATEGORY, "binary_cross_entropy"),
+        ("binary_cross_entropy", (1,), CATEGORY, "each of the 3 classes"),
+        ("cross_entropy", (7, 7, 3), CATEGORY, r"got an output of \[7, 7, 3\]"),
+        ("mse", (3,), FieldType("text", (), None), "text"),
+    ],
+)
+def test_bindings_that_do_not_fit(kind: str, output: tuple[int, ...], target: FieldType, message: str) -> None:
+    with pytest.raises(ShapeError) as raised:
+        loss(kind).check(TensorType("float32", (BATCH, *output)), target)
+    import re
+
+    assert re.search(message, f"{raised.value} {raised.value.advice}")
+
+
+def test_bindings_that_fit() -> None:
+    def fits(kind: str, output: tuple[int, ...], target: FieldType) -> None:
+        loss(kind).check(TensorType("float32", (BATCH, *output)), target)
+
+    fits("cross_entropy", (3,), CATEGORY)
+    fits("cross_entropy", (3,), category(None))
+    fits("cross_entropy", (3,), number(3))
+    fits("binary_cross_entropy", (1,), category(("no", "yes")))
+    fits("mse", (2, 3), number(2, 3))
+
+
+def test_loss_of_a_spec() -> None:
+    kind = defined_loss("competitive", "log(exp(-j) + sum(exp(output))) - sum(target * output)", {"j": 0.1})
+    assert kind.main_field() == "j"
+    values, gradient = measured(kind(), Z, CLASSES)
+    total = np.exp(-0.1) + np.exp(Z).sum(axis=1)
+    np.testing.assert_allclose(values, np.log(total) - Z[np.arange(4), CLASSES], rtol=1e-12)
+    np.testing.assert_allclose(gradient, np.exp(Z) / total[:, None] - ONE_HOT, rtol=1e-10, atol=1e-12)
+    assert "competitive" not in Loss.kinds
+
+
+def test_loss_of_a_spec_must_be_one_number() -> None:
+    kind = defined_loss("each", "(output - target) ** 2", {})
+    with pytest.raises(ShapeError, match=r"`each` gives \[3\] for a sample"):
+        measured(kind(), Z, ONE_HOT)
+    np.testing.assert_allclose(measured(kind(), Z[:, :1], ONE_HOT[:, :1])[0], (Z - ONE_HOT)[:, 0] ** 2)
+
+
+@pytest.mark.parity
+def test_same_as_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    f = torch.nn.functional
+    z, t = torch.tensor(Z, requires_grad=True), torch.tensor(ONE_HOT)
+    for kind, theirs in [
+        ("cross_entropy", f.cross_entropy(z, torch.tensor(CLASSES), reduction="none")),
+        ("mse", f.mse_loss(z, t, reduction="none").mean(dim=1)),
+        ("binary_cross_entropy", f.binary_cross_entropy_with_logits(z, t, reduction="none").sum(dim=1)),
+    ]:
+        values, gradient = measured(loss(kind), Z, ONE_HOT)
+        (slope,) = torch.autograd.grad(theirs.sum(), z)
+        np.testing.assert_allclose(values, theirs.detach().numpy(), rtol=1e-10)
+        np.testing.assert_allclose(gradient, slope.numpy(), rtol=1e-10, atol=1e-12)

@@ -1,0 +1,142 @@
+"""Random well-typed graphs of primitive ops, and inputs for them; every op on the way is continuous."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from netspec.compiler.formula.parse import parse
+from netspec.compiler.graph import Graph, GraphBuilder, Op, Origin, Value, key_of
+from netspec.compiler.graph.interpreter import numpy_dtype
+from netspec.compiler.ops import (
+    Broadcast, Cast, Concat, Contract, Extent, Gather, Iota, Map, Pad, Reduce, Reshape, Slice, StopGradient, Transpose,
+)  # fmt: skip
+from netspec.tensortype import BATCH, TensorType, broadcast, size
+
+SIZES = {"B": 17, "N": 23}
+
+INPUTS: dict[str, TensorType] = {
+    "table": TensorType("uint8", (size("N"), 5)),
+    "index": TensorType("int64", (BATCH,)),
+    "wide": TensorType("float32", (BATCH, 5)),
+    "narrow": TensorType("float32", (BATCH, 1)),
+    "row": TensorType("float32", (5,)),
+    "matrix": TensorType("float32", (5, 5)),
+    "other": TensorType("float32", (5, 3)),
+    "cube": TensorType("float32", (BATCH, 2, 5)),
+    "scalar": TensorType("float32", ()),
+}
+
+FORMULAS = {
+    0: ("0.5", "2"),
+    1: (
+        "tanh(a)", "max(a, 0)", "-a", "a * 0.5 + 1", "1 / (1 + a * a)", "a", "sigmoid(a) * a", "a + column()", "abs(a)",
+        "t = tanh(a); t, 1 - t * t", "a, -a", "sqrt(1 + a * a)",
+    ),
+    2: (
+        "a + b", "a * tanh(b)", "max(a, b)", "where(a > b, a - b, 0)", "b", "a - b, a", "m = 0.9 * a + 0.1 * b; tanh(m), m",
+        "a / (2 + abs(b))", "where(column() < 2, a, b)",
+    ),
+    3: ("a + b * tanh(c)", "a, b, c", "max(min(a, b), c)", "exp(-abs(a)) * b - c"),
+}  # fmt: skip
+
+
+@st.composite
+def graphs(draw: st.DrawFn, largest: int = 12) -> Graph:
+    """A graph of up to ``largest`` ops over `INPUTS`."""
+    g = GraphBuilder()
+    roles = {"table": "stored", "index": "index"}
+    values = [g.input(key, type_, roles.get(key, "constant")) for key, type_ in INPUTS.items()]  # type: ignore[arg-type]
+    values.append(g.add(Gather(), values[0], values[1]))
+    values = [value for value in values if value.type.dtype != "int64" and key_or_none(value) != "table"]
+    for i in range(draw(st.integers(1, largest))):
+        g.origin = Origin(f"layer_{i}", i)
+        step = draw(st.sampled_from(STEPS))(draw, values)
+        if step is not None:
+            op, inputs = step
+            values += g.node(op, *inputs).values
+    computed = values[-6:]
+    chosen = draw(st.lists(st.sampled_from(computed), min_size=1, max_size=4, unique=True))
+    return g.graph("random", [(f"out_{i}", value) for i, value in enumerate(chosen)])
+
+
+def key_or_none(value: Value) -> str | None:
+    """The key of an input, None for what is computed."""
+    return key_of(value) if value.node.op.name == "input" else None
+
+
+def arrays(seed: int) -> dict[str, np.ndarray[Any, Any]]:
+    """Values for `INPUTS`."""
+    rng = np.random.default_rng(seed)
+    made: dict[str, np.ndarray[Any, Any]] = {}
+    for key, type_ in INPUTS.items():
+        shape = type_.bind(SIZES).shape
+        whole = rng.integers(0, 17, shape)
+        made[key] = rng.uniform(-2, 2, shape) if type_.dtype == "float32" else whole.astype(numpy_dtype(type_, np.float64))
+    return made
+
+
+Step = tuple[Op, tuple[Value, ...]]
+
+
+def _map(draw: st.DrawFn, values: list[Value]) -> Step | None:
+    first = draw(st.sampled_from(values))
+    inputs = [first]
+    for _ in range(draw(st.integers(0, 2))):
+        shape = broadcast(*(value.type.shape for value in inputs))
+        fitting = [value for value in values if _fits(value.type.shape, shape)]
+        inputs.append(draw(st.sampled_from(fitting)))
+    count = draw(st.sampled_from([0, *[len(inputs)] * 4]))
+    text = draw(st.sampled_from(FORMULAS[count]))
+    if "column" in text and not broadcast(*(value.type.shape for value in inputs)):
+        return None
+    return Map(parse(text, tuple("abc"[:count]))), tuple(inputs[:count])
+
+
+def _fits(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
+    return all(m == n or 1 in (m, n) for m, n in zip(reversed(a), reversed(b), strict=False))
+
+
+def _reduce(draw: st.DrawFn, values: list[Value]) -> Step:
+    x = draw(st.sampled_from(values))
+    axes = draw(st.sets(st.integers(0, x.type.rank - 1))) if x.type.rank else set()
+    kind = draw(st.sampled_from(["sum", "max", "min"]))
+    return Reduce(kind, tuple(sorted(axes)), draw(st.booleans())), (x,)
+
+
+def _contract(draw: st.DrawFn, values: list[Value]) -> Step | None:
+    ta, tb = draw(st.booleans()), draw(st.booleans())
+    pairs = [
+        (a, b)
+        for a in values
+        for b in values
+        if a.type.rank == b.type.rank == 2 and a.type.shape[0 if ta else 1] == b.type.shape[1 if tb else 0]
+    ]
+    return (Contract(ta, tb), draw(st.sampled_from(pairs))) if pairs else None
+
+
+def _move(draw: st.DrawFn, values: list[Value]) -> Step | None:
+    x = draw(st.sampled_from(values))
+    shape = x.type.shape
+    kinds: list[Op] = [
+        Broadcast(shape), Broadcast((2, *shape)), Reshape(shape), Reshape((1, *shape)), StopGradient(), Cast("float32"),
+        Transpose(tuple(reversed(range(len(shape))))),
+    ]  # fmt: skip
+    if x.type.rank:
+        last = len(shape) - 1
+        kinds += [Reshape((x.type.elements,)), Pad(last, 0, 0), Pad(last, 1, 2), Slice(last, 0, shape[last])]
+        kinds += [Slice(last, 1, shape[last]), Iota(shape, last), Extent(shape[0])]
+    op = draw(st.sampled_from(kinds))
+    return op, () if isinstance(op, Iota | Extent) else (x,)
+
+
+def _concat(draw: st.DrawFn, values: list[Value]) -> Step | None:
+    x = draw(st.sampled_from([value for value in values if value.type.rank]))
+    same = [v for v in values if v.type.dtype == x.type.dtype and v.type.shape[:-1] == x.type.shape[:-1] and v.type.rank]
+    return Concat(x.type.rank - 1), (x, draw(st.sampled_from(same)))
+
+
+STEPS = [_map, _map, _map, _map, _reduce, _contract, _move, _move, _concat]
+
