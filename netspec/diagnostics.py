@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
-# Every code that a diagnostic may carry, with its one-line meaning; `Diagnostic` refuses any other, so this list is whole.
+# Every code that a diagnostic may carry, with its meaning; `Diagnostic` refuses any other, so this list is whole.
 CODES: Final[Mapping[str, str]] = {
     # reading YAML
     "yaml-syntax": "The file is not YAML.",
@@ -51,31 +51,6 @@ CODES: Final[Mapping[str, str]] = {
     "dead-layer": "A layer reaches no output and no loss.",
     "shape-mismatch": "Shapes do not fit together.",
     # data
-    "bad-classes": "`classes` is empty, or names a class twice.",
-    "bad-csv": "A file is not comma-separated values.",
-    "bad-npz": "A file is no NumPy archive, or holds other arrays than the source reads.",
-    "constant-column": "A column has one value only, so that it cannot be scaled.",
-    "data-absent": "The data are not on this machine and cannot be fetched.",
-    "duplicate-column": "Two columns of a table have one name.",
-    "label-out-of-range": "A label is no class.",
-    "missing-file": "A file that is named is not there.",
-    "missing-value": "A row has no value where one is needed.",
-    "no-header": "The first line of a table does not name its columns.",
-    "no-rows": "A table or a split has no rows.",
-    "not-finite": "A number in the data is infinite or not a number.",
-    "pixel-out-of-range": "A pixel is darker than black or lighter than white.",
-    "ragged-row": "A row has more or fewer values than its table has columns.",
-    "split-exists": "The spec makes a split that the source comes with.",
-    "text-in-number": "A column of numbers holds text.",
-    "too-few-rows": "A split asks for more rows than there are.",
-    "truncated-file": "A file ends too soon.",
-    "unequal-columns": "Files of one table have different columns.",
-    "unequal-rows": "Arrays or files that belong together have different numbers of rows.",
-    "unknown-class": "A value is none of the classes.",
-    "unknown-column": "The source has no column of that name.",
-    "unknown-split": "The data have no split of that name.",
-    "wrong-kind": "A field is of another kind than what reads it needs.",
-    "wrong-shape": "An array has another shape than it must have.",
     # runs
     "damaged-file": "A file of a run cannot be read back.",
     "folder-not-empty": "The folder for a run holds something already.",
@@ -190,7 +165,7 @@ class DataError(NetspecError):
     """The data are wrong: a file, a row, a column."""
 
 
-class EnvironmentFault(NetspecError):
+class EnvironmentFault(NetspecError):  # noqa: N818  EnvironmentError is a builtin
     """The machine stands in the way: disk, memory, permission, network."""
 
     exit_code = 4

@@ -13,7 +13,6 @@ import click
 
 from netspec.cli import streams
 from netspec.diagnostics import Diagnostic, EnvironmentFault, NetspecError
-from netspec.runs.files import disk_fault
 
 WELL: Final = 0
 USAGE: Final = 2
@@ -43,6 +42,8 @@ def end_of(error: BaseException) -> int:
             streams.diagnostics(EnvironmentFault(fault).render())
             code = ENVIRONMENT
         case OSError(filename=str() | bytes() as name):
+            from netspec.runs.files import disk_fault
+
             code = end_of(disk_fault(error, "use", Path(os.fsdecode(name))))
         case _:
             _report(error)

@@ -4,62 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
 from netspec.cli.streams import has_colour, is_terminal, width_of
 from netspec.cli.table import duration, measure
+from netspec.train.progress import Silent
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
+    from netspec.train.progress import TrainPlan, TrainState
+
 _REDRAW_SECONDS: Final = 0.1
 _MOST_LINES: Final = 100  # of epochs on a terminal's history or in a log; beyond, only every so manieth is printed
 
 
-class Plan(Protocol):
-    """What is known before the first step."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def run(self) -> str: ...
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def steps_per_epoch(self) -> int: ...
-    @property
-    def batch(self) -> int: ...
-    @property
-    def threads(self) -> int: ...
-
-
-class State(Protocol):
-    """Where a training stands between two chunks of steps."""
-
-    @property
-    def epoch(self) -> int: ...
-    @property
-    def step_in_epoch(self) -> int: ...
-    @property
-    def loss(self) -> float: ...
-    @property
-    def metrics(self) -> Mapping[str, float]: ...
-    @property
-    def samples_per_second(self) -> float: ...
-
-
-class Quiet:
+class Quiet(Silent):
     """Shows nothing."""
 
-    def started(self, plan: Plan) -> None: ...
-    def compiling(self, done: int, total: int) -> None: ...
-    def step(self, state: State) -> None: ...
-    def epoch(self, line: Mapping[str, Any]) -> None: ...
-    def finished(self, summary: Mapping[str, Any]) -> None: ...
     def close(self) -> None: ...
 
 
@@ -72,7 +38,7 @@ class Lines:
         self._splits: list[Mapping[str, Any]] = []
         self._compiling = False
 
-    def started(self, plan: Plan) -> None:
+    def started(self, plan: TrainPlan) -> None:
         self._epochs = plan.epochs
         self._say(opening(plan))
 
@@ -81,7 +47,7 @@ class Lines:
             self._compiling = True
             self._say(f"compiling {total} kernel{'s' * (total != 1)}, first time only")
 
-    def step(self, state: State) -> None:
+    def step(self, state: TrainState) -> None:
         self._flush()
 
     def epoch(self, line: Mapping[str, Any]) -> None:
@@ -126,7 +92,7 @@ class Bar(Lines):
         self._first_step: tuple[float, int] | None = None
         self._counting = ""
 
-    def started(self, plan: Plan) -> None:
+    def started(self, plan: TrainPlan) -> None:
         super().started(plan)
         self._steps = max(plan.steps_per_epoch, 1)
 
@@ -135,7 +101,7 @@ class Bar(Lines):
             text = f"compiling {total} kernel{'s' * (total != 1)}, first time only: {done}"
             self._count(text if done < total else "")
 
-    def step(self, state: State) -> None:
+    def step(self, state: TrainState) -> None:
         super().step(state)
         now = time.monotonic()
         if self._first_step is None:
@@ -173,10 +139,10 @@ class Bar(Lines):
             self._stream.flush()
             self._counting = text
 
-    def _position(self, state: State) -> int:
+    def _position(self, state: TrainState) -> int:
         return (state.epoch - 1) * self._steps + state.step_in_epoch
 
-    def _left(self, state: State, now: float) -> str:
+    def _left(self, state: TrainState, now: float) -> str:
         """Time left of the whole training, from the speed since it began."""
         began, first = self._first_step or (now, 0)
         done = self._position(state) - first
@@ -205,13 +171,13 @@ class Unwatched:
     def __init__(self, inner: Quiet | Lines) -> None:
         self.inner = inner
 
-    def started(self, plan: Plan) -> None:
+    def started(self, plan: TrainPlan) -> None:
         self._try(lambda: self.inner.started(plan))
 
     def compiling(self, done: int, total: int) -> None:
         self._try(lambda: self.inner.compiling(done, total))
 
-    def step(self, state: State) -> None:
+    def step(self, state: TrainState) -> None:
         self._try(lambda: self.inner.step(state))
 
     def epoch(self, line: Mapping[str, Any]) -> None:
@@ -237,7 +203,7 @@ def progress_for(stream: TextIO, *, quiet: bool = False) -> Unwatched:
     return Unwatched(Bar(stream) if is_terminal(stream) else Lines(stream))
 
 
-def opening(plan: Plan) -> str:
+def opening(plan: TrainPlan) -> str:
     """The first line: what begins, and where its files go."""
     threads = f"{plan.threads} thread{'s' * (plan.threads != 1)}"
     steps = f"{plan.epochs} epochs of {plan.steps_per_epoch:,} steps"

@@ -1,4 +1,4 @@
-"""The arithmetic of ``${}``: a closed language of names, numbers and seven signs, parsed here and never evaluated as code."""
+"""The arithmetic of ``${}``: a closed language of names, numbers and seven signs, parsed and never run as code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TOKEN: Final = re.compile(
 )
 
 
-class ArithmeticFault(ValueError):
+class InterpolationError(ValueError):
     """What stands in ``${}`` cannot be worked out; ``advice`` is the way out."""
 
     def __init__(self, message: str, advice: str | None = None) -> None:
@@ -34,13 +34,13 @@ def evaluate(text: str, lookup: Lookup) -> Result:
 
     Args:
         text: What stands between the braces.
-        lookup: The value of a name; it raises its own `ArithmeticFault` for one that does not exist.
+        lookup: The value of a name; it raises its own `InterpolationError` for one that does not exist.
 
     Raises:
-        ArithmeticFault: if there is no value.
+        InterpolationError: if there is no value.
     """
     if len(text) > MAX_LENGTH:
-        raise ArithmeticFault(f"it is longer than {MAX_LENGTH} characters")
+        raise InterpolationError(f"it is longer than {MAX_LENGTH} characters")
     return _Parser(_tokens(text), lookup).whole()
 
 
@@ -51,7 +51,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
         if kind == "other":
             sign = match["other"]
             advice = "write powers with `**`" if sign == "^" else "it takes + - * // % ** and parentheses"
-            raise ArithmeticFault(f"`{sign}` means nothing here", advice)
+            raise InterpolationError(f"`{sign}` means nothing here", advice)
         tokens.append((kind, match[kind]))
     return tokens
 
@@ -62,10 +62,10 @@ class _Parser:
 
     def whole(self) -> Result:
         if not self.tokens:
-            raise ArithmeticFault("it is empty")
+            raise InterpolationError("it is empty")
         value = self.sum()
         if self.at < len(self.tokens):
-            raise ArithmeticFault(f"`{self.tokens[self.at][1]}` cannot follow here")
+            raise InterpolationError(f"`{self.tokens[self.at][1]}` cannot follow here")
         return value
 
     def sum(self) -> Result:
@@ -83,7 +83,7 @@ class _Parser:
     def signed(self) -> Result:
         self.depth += 1
         if self.depth > MAX_NESTING:
-            raise ArithmeticFault("it is nested too deep")
+            raise InterpolationError("it is nested too deep")
         sign = self.take("-", "+")
         value = self.power() if sign is None else _apply(sign, 0, self.signed())
         self.depth -= 1
@@ -97,7 +97,7 @@ class _Parser:
 
     def atom(self) -> Result:
         if self.at == len(self.tokens):
-            raise ArithmeticFault("it ends too soon")
+            raise InterpolationError("it ends too soon")
         kind, text = self.tokens[self.at]
         self.at += 1
         if kind == "number":
@@ -105,10 +105,10 @@ class _Parser:
         if kind == "name":
             return self.lookup(text)
         if text != "(":
-            raise ArithmeticFault(f"`{text}` cannot stand here")
+            raise InterpolationError(f"`{text}` cannot stand here")
         value = self.sum()
         if self.take(")") is None:
-            raise ArithmeticFault("a `)` is missing")
+            raise InterpolationError("a `)` is missing")
         return value
 
     def take(self, *signs: str) -> str | None:
@@ -128,13 +128,13 @@ def _literal(text: str) -> int | float:
 
 def _bounded(value: int) -> int:
     if abs(value) >= 1 << 63:
-        raise ArithmeticFault("the result does not fit into 64 bits")
+        raise InterpolationError("the result does not fit into 64 bits")
     return value
 
 
 def _finite(value: float) -> float:
     if value - value != 0:
-        raise ArithmeticFault("the result is not a finite number")
+        raise InterpolationError("the result is not a finite number")
     return value
 
 
@@ -142,8 +142,9 @@ def _apply(sign: str, a: Result, b: Result) -> Number:
     for value in (a, b):
         if isinstance(value, bool | str):
             what = "true or false" if isinstance(value, bool) else "text"
-            raise ArithmeticFault(f"`{sign}` takes numbers, got {what}")
-    assert not isinstance(a, str) and not isinstance(b, str)
+            raise InterpolationError(f"`{sign}` takes numbers, got {what}")
+    assert not isinstance(a, str)
+    assert not isinstance(b, str)
     if isinstance(a, Size) or isinstance(b, Size):
         return _symbolic(sign, a, b)
     if isinstance(a, int) and isinstance(b, int):
@@ -151,19 +152,19 @@ def _apply(sign: str, a: Result, b: Result) -> Number:
     try:
         return _finite(_real(sign, float(a), float(b)))
     except OverflowError:
-        raise ArithmeticFault("the result is not a finite number") from None
+        raise InterpolationError("the result is not a finite number") from None
 
 
 def _integer(sign: str, a: int, b: int) -> int:
     if sign in ("/", "//", "%") and b == 0:
-        raise ArithmeticFault("it divides by zero")
+        raise InterpolationError("it divides by zero")
     if sign == "/":
-        raise ArithmeticFault("`/` does not divide integers", "write `//`, which drops the remainder")
+        raise InterpolationError("`/` does not divide integers", "write `//`, which drops the remainder")
     if sign == "**":
         if b < 0:
-            raise ArithmeticFault("an integer to a negative power is no integer", "write the base as 2.0")
+            raise InterpolationError("an integer to a negative power is no integer", "write the base as 2.0")
         if abs(a) > 1 and b > 63:
-            raise ArithmeticFault("the result does not fit into 64 bits")
+            raise InterpolationError("the result does not fit into 64 bits")
         return int(a ** (b if abs(a) > 1 else b % 2 + 2 * (b > 1)))
     if sign in ("//", "%"):
         return a // b if sign == "//" else a % b
@@ -172,12 +173,12 @@ def _integer(sign: str, a: int, b: int) -> int:
 
 def _real(sign: str, a: float, b: float) -> float:
     if sign in ("/", "//", "%") and b == 0:
-        raise ArithmeticFault("it divides by zero")
+        raise InterpolationError("it divides by zero")
     if sign == "**":
         if a == 0 and b < 0:
-            raise ArithmeticFault("it divides by zero")
+            raise InterpolationError("it divides by zero")
         if a < 0 and b != int(b):
-            raise ArithmeticFault("a root of a negative number is not a number")
+            raise InterpolationError("a root of a negative number is not a number")
         return float(a**b)
     if sign in ("/", "//", "%"):
         return a / b if sign == "/" else a // b if sign == "//" else a % b
@@ -187,5 +188,5 @@ def _real(sign: str, a: float, b: float) -> float:
 def _symbolic(sign: str, a: Number, b: Number) -> Number:
     if isinstance(a, float) or isinstance(b, float) or sign not in ("+", "-", "*"):
         unknown = a if isinstance(a, Size) else b
-        raise ArithmeticFault(f"`{sign}` cannot be worked out before the data are open, since {unknown} is unknown")
+        raise InterpolationError(f"`{sign}` cannot be worked out before the data are open, since {unknown} is unknown")
     return a + b if sign == "+" else a - b if sign == "-" else a * b

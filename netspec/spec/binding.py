@@ -14,7 +14,7 @@ from netspec.spec.definitions import Definitions
 from netspec.spec.items import Item, Kinds, read_item, unknown_kind, with_main
 from netspec.spec.network import ValueRef
 from netspec.spec.scope import Scope
-from netspec.spec.tree import List, Map, Node, Scalar, describe
+from netspec.spec.tree import List, Node, Scalar, describe, is_broken
 from netspec.spec.validation import Place, build
 
 _KEYS: Final = {"loss": ("from", "target", "weight", "sample_weight"), "metric": ("from", "target")}
@@ -47,9 +47,11 @@ class Outputs:
     outputs: Mapping[str, ValueRef]
 
 
-def read_bindings(node: Node | None, what: str, found: Definitions, outputs: Outputs, report: Report) -> tuple[Binding, ...]:
+def read_bindings(
+    node: Node | None, what: str, found: Definitions, outputs: Outputs, report: Report
+) -> tuple[Binding, ...]:
     """The items of `loss` or `metrics`, one or a list."""
-    if node is None or (isinstance(node, Scalar) and node.value is None):
+    if node is None or is_broken(node):
         return ()
     nodes = node.items if isinstance(node, List) else (node,)
     items = [read_item(n, what, report) for n in nodes]
@@ -62,7 +64,10 @@ def _binding(item: Item, what: str, found: Definitions, outputs: Outputs, report
     made = _make(own, what, found, report)
     said = {key: item.fields.get(key) for key in keys}
     name, output = _output(said["from"], item, what, outputs, report)
-    target, sample_weight = _text(said["target"], "target", report), _text(said.get("sample_weight"), "sample_weight", report)
+    target, sample_weight = (
+        _text(said["target"], "target", report),
+        _text(said.get("sample_weight"), "sample_weight", report),
+    )
     weight = _weight(said.get("weight"), report)
     target_span = said["target"].span if said["target"] is not None else None
     return Binding(item.kind, name, made, output, target, item.kind_span, weight, sample_weight, target_span)
@@ -101,7 +106,7 @@ def _output(node: Node | None, item: Item, what: str, outputs: Outputs, report: 
             report.error("ambiguous-output", message, item.kind_span, helps=helps)
         return item.kind, None
     if not isinstance(node, Scalar) or not isinstance(node.value, str):
-        if not (isinstance(node, Scalar) and node.value is None):
+        if not is_broken(node):
             report.error("wrong-type", f"`from` of a {what} takes one name, got {describe(node)}", node.span)
         return item.kind, None
     named = outputs.scope.find(node, report)
@@ -110,7 +115,7 @@ def _output(node: Node | None, item: Item, what: str, outputs: Outputs, report: 
 
 
 def _text(node: Node | None, key: str, report: Report) -> str | None:
-    if node is None or (isinstance(node, Scalar) and node.value is None):
+    if node is None or is_broken(node):
         return None
     if isinstance(node, Scalar) and isinstance(node.value, str):
         return node.value
@@ -142,7 +147,6 @@ def bind_targets(
     """
     weights = {b.sample_weight for b in bindings}
     free = [name for name in fields if name not in inputs and name not in weights]
-    bound = []
     for b in bindings:
         for name, span in ((b.target, b.target_span), (b.sample_weight, b.span)):
             if name is not None and name not in fields and complete:
@@ -150,10 +154,7 @@ def bind_targets(
                 known = ", ".join(f"`{f}`" for f in fields)
                 helps = [f"did you mean `{near}`?"] if near else [f"there are {known}"] if known else []
                 report.error("unknown-field", f"the data have no field `{name}`", span, helps=helps)
-        if b.target is None and complete:
-            b = replace(b, target=_only(b, free, report))
-        bound.append(b)
-    return tuple(bound)
+    return tuple(replace(b, target=_only(b, free, report)) if b.target is None and complete else b for b in bindings)
 
 
 def _only(b: Binding, free: list[str], report: Report) -> str | None:
@@ -177,12 +178,3 @@ def check_names(bindings: tuple[Binding, ...], report: Report) -> None:
         if known is not b:
             message = f"the metric `{b.name}` stands twice, first on line {known.span.line}"
             report.error("duplicate-name", message, b.span)
-
-
-def as_map(node: Node | None, key: str, report: Report) -> Map | None:
-    """A section that is a map; what else it is gets told."""
-    if node is None or isinstance(node, Map):
-        return node
-    if not (isinstance(node, Scalar) and node.value is None):
-        report.error("wrong-type", f"`{key}` takes a map, got {describe(node)}", node.span)
-    return None

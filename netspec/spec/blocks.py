@@ -8,7 +8,7 @@ from typing import Final
 
 from netspec.diagnostics import Report, Span, suggestion
 from netspec.spec.items import COMMON, Item
-from netspec.spec.tree import Entry, List, Map, Node, Scalar, describe, shorten
+from netspec.spec.tree import Entry, List, Map, Node, Scalar, describe, is_broken, shorten
 from netspec.spec.validation import Place, unknown_key
 from netspec.tensortype import Size
 
@@ -78,7 +78,7 @@ def read_block(entry: Entry, report: Report) -> Block | None:
     if not check_name(entry.key, "the name of a block", entry.key_span, report):
         return None
     if not isinstance(entry.value, Map):
-        if not (isinstance(entry.value, Scalar) and entry.value.value is None):
+        if not is_broken(entry.value):
             message = f"a block is a map with `layers`, got {describe(entry.value)}"
             report.error("wrong-type", message, entry.value.span)
         return None
@@ -90,7 +90,9 @@ def read_block(entry: Entry, report: Report) -> Block | None:
             unknown_key(key, inner.key_span, list(_KEYS), place, report)
     params = tuple(_parameter(p, report) for p in _map(body, "params", report))
     inputs = _inputs(body, report)
-    outputs = {p.key: p.value for p in _map(body, "outputs", report) if _is_port(p, report) and isinstance(p.value, Scalar)}
+    outputs = {
+        p.key: p.value for p in _map(body, "outputs", report) if _is_port(p, report) and isinstance(p.value, Scalar)
+    }
     layers = body.get("layers")
     if layers is None:
         report.error("missing-key", f"the block `{entry.key}` needs `layers`", entry.key_span)
@@ -123,7 +125,9 @@ def _parameter(entry: Entry, report: Report) -> Parameter:
     if isinstance(value, Scalar) and value.value in TYPES:
         return Parameter(entry.key, entry.key_span, str(value.value))
     if isinstance(value, Scalar) and isinstance(value.value, str):
-        near = suggestion(value.value, TYPES) or {"int": "integer", "float": "number", "bool": "boolean"}.get(value.value)
+        near = suggestion(value.value, TYPES) or {"int": "integer", "float": "number", "bool": "boolean"}.get(
+            value.value
+        )
         if near:
             helps = [f"did you mean `{near}`?"]
             report.error("bad-block", f"`{value.value}` is no type of a parameter", value.span, helps=helps)
@@ -186,7 +190,7 @@ def arguments(block: Block, item: Item, fields: Map, report: Report) -> dict[str
 
 
 def _fits(parameter: Parameter, node: Node, report: Report) -> bool:
-    if isinstance(node, Scalar) and node.value is None:
+    if is_broken(node):
         return False
     wanted = parameter.type
     if wanted is None or wanted == "any":

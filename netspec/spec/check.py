@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from netspec.catalog.losses import Loss
+from netspec.compiler.graph import GraphBuilder, Origin, Value, key_of, role_of
 from netspec.diagnostics import Report
+from netspec.spec.binding import Binding
 from netspec.spec.document import Document, examine
-from netspec.spec.expectations import Expect
-from netspec.spec.lowering import Model, check_shapes, count, lower
-from netspec.tensortype import Dim, Size, show_shape
+from netspec.spec.expectations import check_facts
+from netspec.spec.lowering import Model, check_input, field_type, input_type
+from netspec.spec.network import ValueRef
+from netspec.spec.parameters import count
+from netspec.tensortype import ShapeError
 
 
 @dataclass(frozen=True)
@@ -29,53 +34,82 @@ def check(spec: Path | str, overrides: Sequence[str] = (), *, base: Path | None 
     if document is None:
         return Checked(None, report)
     was_sound = not report.failed
-    model = check_shapes(document, report)
+    model, values = check_shapes(document, report)
     waiting: list[str] = []
     if was_sound and not report.failed:
-        whole, predictor = facts(model), facts(lower(document, "predict"))
+        whole = facts(model, values, model.parameters)
+        predictor = facts(model, values, _needed(model, values))
         waiting = check_facts(document.expect, whole, predictor, report)
     return Checked(document, report, tuple(waiting))
 
 
-def facts(model: Model) -> dict[str, Any]:
-    """The static facts of a model that are seen without compiling it: ``parameters``, ``frozen``, ``output``."""
-    found: dict[str, Any] = {
-        "parameters": count(model.trained),
-        "frozen": count(p for p in model.parameters.values() if p.frozen),
-    }
-    if len(model.outputs) == 1:
-        found["output"] = next(iter(model.outputs.values())).type.shape[1:]
-    return found
+def check_shapes(document: Document, report: Report) -> tuple[Model, dict[ValueRef, Value]]:
+    """Build what can be built of a document that may have faults; shape faults go to ``report``."""
+    model, g = Model(document, report), GraphBuilder()
+    inputs = {}
+    for given in document.network.inputs:
+        found = model.fields.get(given.name)
+        if found is None or check_input(given, found, model.sizes, report):
+            inputs[given.name] = g.input(given.name, input_type(given, found, model.sizes), "stored")
+    values = model.build(g, inputs, training=True)
+    for binding in (*document.losses, *document.metrics):
+        _check_binding(binding, model, g, values, document.losses)
+    return model, values
 
 
-def check_facts(expect: Expect, whole: Mapping[str, Any], predictor: Mapping[str, Any], report: Report) -> list[str]:
-    """Hold facts to what `expect` says of them; those that are not known yet are returned, as text.
+def _check_binding(
+    b: Binding, model: Model, g: GraphBuilder, values: Mapping[ValueRef, Value], losses: Iterable[Binding]
+) -> None:
+    output = values.get(b.output) if b.output else None
+    found = model.fields.get(b.target) if b.target else None
+    if b.what is None or output is None or found is None or b.target is None or not model.check(b, output, found):
+        return
+    type_ = field_type(found)
+    if type_ is None:
+        return
+    scope = model.loss_scope(g, b.name, training=True)
+    try:
+        with g.at(Origin(b.name, b.span.line)):
+            b.what.build(scope, output, g.input(f"target.{b.target}", type_, "stored"))
+            remark = b.what.remark(scope, output) if isinstance(b.what, Loss) else None
+    except ShapeError as error:
+        model.refuse(b, output, found, error)
+        return
+    if remark:
+        model.report.warning("doubtful-loss", remark, b.span)
+
+
+def _needed(model: Model, values: Mapping[ValueRef, Value]) -> set[str]:
+    """The weights that the outputs are computed from."""
+    outputs = [values[ref] for ref in model.document.network.outputs.values() if ref in values]
+    seen = {value.node for value in outputs}
+    stack = list(outputs)
+    keys = set()
+    while stack:
+        value = stack.pop()
+        if role_of(value) == "parameter":
+            keys.add(key_of(value))
+        for read in value.node.inputs:
+            if read.node not in seen:
+                seen.add(read.node)
+                stack.append(read)
+    return keys
+
+
+def facts(model: Model, values: Mapping[ValueRef, Value], keys: Iterable[str]) -> dict[str, Any]:
+    """The static facts that are seen without compiling: ``parameters``, ``frozen`` and, of one output, ``output``.
 
     Args:
-        expect: The section.
-        whole: Facts of the network as it trains, by name.
-        predictor: Facts of the predictor alone.
-        report: Where facts that are otherwise go, as `expectation-failed`.
+        model: The network, built.
+        values: What building it gave.
+        keys: The weights that count.
     """
-    waiting = []
-    for fact in expect.facts:
-        known = (predictor if fact.predict else whole).get(fact.name)
-        if known is None or _is_symbolic(known):
-            shown = "" if known is None else f", it is {show_shape(known) if isinstance(known, tuple) else known}"
-            waiting.append(f"`{fact.name}` is not known yet{shown}")
-            continue
-        if isinstance(fact.expected, tuple):
-            is_so = tuple(known) == fact.expected
-            expected, found = show_shape(fact.expected), show_shape(known)
-        else:
-            is_so = fact.expected.holds(known)
-            expected, found = f"{fact.expected.sign} {fact.expected.value:,.10g}", f"{known:,}"
-        if not is_so:
-            name = f"predict.{fact.name}" if fact.predict else fact.name
-            message = f"`{name}` is {found}, and the spec expects {expected}"
-            report.error("expectation-failed", message, fact.span)
-    return waiting
-
-
-def _is_symbolic(known: Dim | tuple[Dim, ...]) -> bool:
-    return any(isinstance(n, Size) for n in known) if isinstance(known, tuple) else isinstance(known, Size)
+    weights = [model.parameters[key] for key in keys]
+    found: dict[str, Any] = {
+        "parameters": count(p for p in weights if p.trainable),
+        "frozen": count(p for p in weights if not p.trainable),
+    }
+    outputs = list(model.document.network.outputs.values())
+    if len(outputs) == 1 and outputs[0] in values:
+        found["output"] = values[outputs[0]].type.shape[1:]
+    return found

@@ -12,7 +12,7 @@ from netspec.diagnostics import Report
 from netspec.spec.blocks import check_name
 from netspec.spec.items import COMMON, Item, Kinds
 from netspec.spec.network import InitRef, Regularize
-from netspec.spec.tree import List, Map, Node, Scalar, describe
+from netspec.spec.tree import List, Map, Node, Scalar, describe, is_broken
 from netspec.spec.validation import Place, build
 from netspec.tensortype import Size
 
@@ -20,8 +20,8 @@ from netspec.tensortype import Size
 class _Regularize(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
-    l1: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Weight of the sum of absolute values in the loss.")
-    l2: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Weight of half the sum of squares in the loss.")
+    l1: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Weight of the sum of magnitudes in the loss.")
+    l2: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Weight of the sum of squares in the loss.")
 
 
 @dataclass
@@ -47,7 +47,7 @@ def read_keys(item: Item, kinds: Kinds) -> Keys:
         node = item.fields.get(key)
         if node is None:
             continue
-        if isinstance(node, Scalar) and node.value is None:
+        if is_broken(node):
             keys.broken = True
         else:
             _READERS[key](keys, node, kinds, report)

@@ -14,7 +14,7 @@ from netspec.declared import Declared
 from netspec.diagnostics import LINE_BREAK, Report, Span
 from netspec.spec.blocks import Block, check_name, read_block
 from netspec.spec.items import Kinds
-from netspec.spec.tree import Entry, Map, Node, Scalar, describe
+from netspec.spec.tree import Entry, Map, Node, Scalar, describe, is_broken
 from netspec.spec.validation import Place, unknown_key
 
 K = TypeVar("K", bound=Declared)
@@ -64,7 +64,7 @@ def read_definitions(root: Map, report: Report) -> Definitions:
 def section(root: Map, key: str, report: Report) -> list[Entry]:
     """The entries of a map at the top, none if it is not there."""
     value = root.get(key)
-    if value is None or (isinstance(value, Scalar) and value.value is None):
+    if value is None or is_broken(value):
         return []
     if isinstance(value, Map):
         return list(value.entries.values())
@@ -76,7 +76,9 @@ def _claim(entry: Entry, kinds: Kinds, report: Report) -> bool:
     """Whether the name is free among blocks, cells and activations, which share one namespace."""
     first = kinds.names.get(entry.key)
     if first is not None:
-        message = f"`{entry.key}` is defined on line {first.line} already; blocks, cells and activations share their names"
+        message = (
+            f"`{entry.key}` is defined on line {first.line} already; blocks, cells and activations share their names"
+        )
         report.error("duplicate-name", message, entry.key_span)
         return False
     kinds.names[entry.key] = entry.key_span
@@ -104,30 +106,36 @@ def _formula_kind(
     """The kind that one entry defines by a formula, bare or beside its `params`."""
     if not check_name(entry.key, "a kind", entry.key_span, report):
         return None
-    formula: Node | None = entry.value
     parameters: dict[str, float | None] = {}
-    if isinstance(entry.value, Map):
-        formula = entry.value.get("formula")
-        for key, inner in entry.value.entries.items():
-            if key not in ("params", "formula"):
-                place = Place(f"`{entry.key}`", entry.key_span)
-                unknown_key(key, inner.key_span, ["params", "formula"], place, report)
-        if formula is None:
-            report.error("missing-key", f"`{entry.key}` needs `formula`", entry.key_span)
-            return None
-        for parameter in section(entry.value, "params", report):
-            if not _formula_parameter(parameter, parameters, report):
-                return None
-    if not isinstance(formula, Scalar) or isinstance(formula.value, bool):
-        report.error("wrong-type", f"a formula is text, got {describe(formula)}", formula.span)
-        return None
-    if formula.value is None:
+    formula = _formula(entry, parameters, report)
+    if formula is None:
         return None
     try:
         return make(entry.key, str(formula.value), parameters)
     except FormulaError as fault:
         where = _inside(formula, fault.offset, fault.end, report)
         report.error("bad-formula", fault.message, where, helps=[fault.advice] if fault.advice else [])
+    return None
+
+
+def _formula(entry: Entry, parameters: dict[str, float | None], report: Report) -> Scalar | None:
+    """The formula's text under one key; its parameters go to ``parameters``."""
+    node: Node | None = entry.value
+    is_sound = True
+    if isinstance(entry.value, Map):
+        for key, inner in entry.value.entries.items():
+            if key not in ("params", "formula"):
+                place = Place(f"`{entry.key}`", entry.key_span)
+                unknown_key(key, inner.key_span, ["params", "formula"], place, report)
+        for parameter in section(entry.value, "params", report):
+            is_sound = _formula_parameter(parameter, parameters, report) and is_sound
+        node = entry.value.get("formula")
+    if node is None:
+        report.error("missing-key", f"`{entry.key}` needs `formula`", entry.key_span)
+    elif not isinstance(node, Scalar) or isinstance(node.value, bool):
+        report.error("wrong-type", f"a formula is text, got {describe(node)}", node.span)
+    elif is_sound and node.value is not None:
+        return node
     return None
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
-
-from pydantic import BaseModel
+from typing import Any, Final
 
 from netspec.catalog.optimizers import Optimizer
 from netspec.catalog.schedules import Schedule
@@ -16,21 +14,20 @@ from netspec.data.fieldtype import FieldType
 from netspec.data.section import DataSection
 from netspec.declared import Declared
 from netspec.diagnostics import Diagnostic, Report, Span, in_order, suggestion
-from netspec.spec.binding import Binding, Outputs, as_map, bind_targets, check_names, read_bindings
+from netspec.spec.binding import Binding, Outputs, bind_targets, check_names, read_bindings
 from netspec.spec.definitions import Definitions, read_definitions
 from netspec.spec.expectations import Expect, read_expect
 from netspec.spec.include import read_file, resolve_includes
 from netspec.spec.interpolation import Environment
 from netspec.spec.network import Network
 from netspec.spec.overrides import apply_overrides
+from netspec.spec.scope import Scope
 from netspec.spec.topology import NOWHERE, Topology, check_liveness, read_network
-from netspec.spec.training import Train
-from netspec.spec.tree import Entry, Map, Node, Scalar, describe
-from netspec.spec.validation import Place, build, unknown_key
+from netspec.spec.training import Train, read_train
+from netspec.spec.tree import Entry, Map, Node, Scalar, describe, is_broken
+from netspec.spec.validation import Place, as_map, build, unknown_key
 from netspec.spec.yaml import read_text
 from netspec.tensortype import Size, size
-
-M = TypeVar("M", bound=BaseModel)
 
 VERSION: Final = 1
 KEYS: Final = (
@@ -47,19 +44,14 @@ _ELSEWHERE: Final = {
     "momentum": "it belongs inside the optimizer: `optimizer: {sgd: {momentum: ...}}`",
     "batch_size": "it is `batch` and belongs under `train`: `train: {batch: ...}`",
 }
-_NOT_IN_TRAIN: Final = {
-    **{name: f"`{name}` stands at the top, beside `train`" for name in KEYS},
-    "lr": "it belongs inside the optimizer: `optimizer: {adam: {lr: ...}}`",
-    "batch_size": "it is called `batch`",
-}
 
 
 @dataclass(frozen=True)
 class Document:
     """A spec.
 
-    ``tree`` is what was written after includes, overrides and ``${}`` outside of blocks; ``fields`` are the types of the
-    data's fields as far as they are known without the data, None if not even their names are.
+    ``tree`` is what was written, after includes, overrides and ``${}`` outside of blocks. ``fields`` are the types of
+    the data's fields as far as they are known without the data, None if not even their names are.
     """
 
     file: str
@@ -104,7 +96,28 @@ def load(spec: Path | str, overrides: Sequence[str] = (), *, base: Path | None =
     return document
 
 
-def examine(spec: Path | str, overrides: Sequence[str] = (), *, base: Path | None = None) -> tuple[Document | None, Report]:
+def opened(document: Document, fields: Mapping[str, FieldType], report: Report) -> Document:
+    """The document once the data are open, with every target bound; what does not fit goes to ``report``."""
+    inputs = [given.name for given in document.network.inputs]
+    _check_inputs(document.network, fields, report)
+    losses = bind_targets(document.losses, fields, inputs, True, report)
+    metrics = bind_targets(document.metrics, fields, inputs, True, report)
+    return replace(document, fields=dict(fields), complete=True, losses=losses, metrics=metrics)
+
+
+def _check_inputs(network: Network, fields: Mapping[str, FieldType], report: Report) -> None:
+    """Every input of the network is a field of the data."""
+    for given in network.inputs:
+        if given.name not in fields:
+            near = suggestion(given.name, fields)
+            known = ", ".join(f"`{name}`" for name in fields)
+            helps = [f"did you mean `{near}`?"] if near else [f"there are {known}"]
+            report.error("unknown-field", f"the data have no field `{given.name}`", given.span, helps=helps)
+
+
+def examine(
+    spec: Path | str, overrides: Sequence[str] = (), *, base: Path | None = None
+) -> tuple[Document | None, Report]:
     """As `load`, and never raises: the document as far as it can be made, and the faults."""
     report = Report()
     root: Map | None
@@ -149,9 +162,10 @@ class _Reading:
         metrics = read_bindings(tree.get("metrics"), "metric", definitions, outputs, report)
         check_names(metrics, report)
         losses, metrics = self._bound(losses, topology), self._bound(metrics, topology)
-        self._inputs_exist(topology)
+        if self.data is not None and self.complete:
+            _check_inputs(topology.network, self.fields or {}, report)
         self._liveness(topology, losses)
-        train = self._train(metrics)
+        train = read_train(tree.entries.get("train"), [b.name for b in metrics], report)
         return Document(
             self.file, self._base(), self._name(), tree, report.sources, definitions, self.data, self.fields,
             self.complete, topology, losses, metrics,
@@ -258,7 +272,7 @@ class _Reading:
         entry = self.root.entries.get("network")
         section = as_map(entry.value, "network", self.report) if entry else None
         if entry is None or section is None:
-            return Topology(NOWHERE, _EmptyScope(environment), {})
+            return Topology(NOWHERE, Scope("", environment, ()), {})
         return read_network(section, entry.key_span, environment, definitions, self.report)
 
     def _bound(self, bindings: tuple[Binding, ...], topology: Topology) -> tuple[Binding, ...]:
@@ -266,16 +280,6 @@ class _Reading:
             return bindings
         inputs = [i.name for i in topology.network.inputs]
         return bind_targets(bindings, self.fields or {}, inputs, self.complete, self.report)
-
-    def _inputs_exist(self, topology: Topology) -> None:
-        if self.data is None or not self.complete or self.fields is None:
-            return
-        for given in topology.network.inputs:
-            if given.name not in self.fields:
-                near = suggestion(given.name, self.fields)
-                known = ", ".join(f"`{f}`" for f in self.fields)
-                helps = [f"did you mean `{near}`?"] if near else [f"there are {known}"]
-                self.report.error("unknown-field", f"the data have no field `{given.name}`", given.span, helps=helps)
 
     def _liveness(self, topology: Topology, losses: Collection[Binding]) -> None:
         """Only of a network that is sound: a name that was not found would make layers look dead."""
@@ -285,42 +289,10 @@ class _Reading:
             return
         check_liveness(topology, [b.output for b in losses], self.report)
 
-    def _train(self, metrics: tuple[Binding, ...]) -> Train:
-        entry = self.root.entries.get("train")
-        section = as_map(entry.value, "train", self.report) if entry else None
-        if entry is None or section is None:
-            return Train()
-        for key in ("select",):
-            value = section.get(key)
-            if isinstance(value, Scalar) and isinstance(value.value, str):
-                inner = Map({"metric": Entry("metric", value.span, value)}, value.span)
-                section = section.with_value(key, inner)
-        made = build(Train, section, Place("`train`", entry.key_span, _NOT_IN_TRAIN), self.report)
-        if made is None:
-            return Train()
-        known = ["loss", *(b.name for b in metrics)]
-        for key, chosen in (("select", made.select), ("early_stop", made.early_stop)):
-            inner_section = section.get(key)
-            if chosen is not None and chosen.metric not in known and isinstance(inner_section, Map):
-                near = suggestion(chosen.metric, known)
-                helps = [f"did you mean `{near}`?"] if near else [f"there are {', '.join(f'`{k}`' for k in known)}"]
-                where = inner_section.get("metric") or inner_section
-                self.report.error("unknown-kind", f"there is no metric `{chosen.metric}` in `metrics`", where.span, helps=helps)
-        return made
-
-    def _item(self, key: str, family: type[M], definitions: Definitions) -> M | None:
+    def _item(self, key: str, family: type[Declared], definitions: Definitions) -> Any:
+        """The instance that a section which is one item describes."""
         node = self.root.get(key)
-        if node is None or (isinstance(node, Scalar) and node.value is None):
-            return None
-        assert issubclass(family, Declared)
-        made = definitions.kinds.make(node, family)
-        return made if isinstance(made, family) else None
-
-
-def _EmptyScope(environment: Environment) -> Any:
-    from netspec.spec.scope import Scope
-
-    return Scope("", environment, ())
+        return None if node is None or is_broken(node) else definitions.kinds.make(node, family)
 
 
 def _data_elsewhere() -> dict[str, str]:

@@ -16,7 +16,7 @@ from netspec.spec.interpolation import Environment
 from netspec.spec.items import COMMON, Item, Kinds, read_item, unknown_kind, with_main
 from netspec.spec.network import Common, LayerNode, Regularize, Use, ValueRef, WeightRef
 from netspec.spec.scope import Named, Scope
-from netspec.spec.tree import Entry, List, Map, Node, Scalar, describe, scalars, shorten
+from netspec.spec.tree import Entry, List, Map, Node, Scalar, describe, is_broken, scalars, shorten
 
 MAX_LAYERS: Final = 10_000
 # Kinds that combine whatever they are given: their main field is `from` even before the catalog has them.
@@ -39,7 +39,7 @@ class Expansion:
     full: bool = False
     _open: list[str] = field(default_factory=list)
 
-    def list(self, layers: List, scope: Scope) -> Named | None:
+    def expand(self, layers: List, scope: Scope) -> Named | None:
         """Expand one list; the value is that of its last item."""
         items = [self._item(node, scope) for node in layers.items]
         names = self._names(items)
@@ -65,7 +65,9 @@ class Expansion:
             return item
         main = self._main(item)
         fields = with_main(item, main, self.report) if main or self._is_known(item.kind) else None
-        return replace(item, main=None if fields else item.main, fields=fields or item.fields)
+        if fields is None and not self._is_known(item.kind):
+            return item  # of an unknown kind: what its bare value means is not known either
+        return replace(item, main=None, fields=fields or item.fields, is_broken=fields is None)
 
     def _is_known(self, kind: str) -> bool:
         spec = self.kinds
@@ -116,6 +118,8 @@ class Expansion:
     def _one(self, item: Item, name: str, keys: Keys, scope: Scope) -> Named:
         path = scope.prefix + name
         use = Use(path, item.kind, item.kind_span)
+        if item.is_broken:
+            return Named(None, item.kind_span)
         inputs = self._inputs(item, keys, scope)
         if keys.repeat is None or keys.broken:
             return self._copy(item, name, "", keys, scope, inputs, use)
@@ -209,7 +213,9 @@ class Expansion:
         if len(nodes) != count and not many and not is_unknown:
             number = "one input" if count == 1 else f"{count} inputs"
             helps = ["join them first, with `concat` or `add`"] if count == 1 and len(nodes) > 1 else []
-            self.report.error("input-count", f"`{item.kind}` takes {number}, got {len(nodes)}", keys.reads.span, helps=helps)
+            self.report.error(
+                "input-count", f"`{item.kind}` takes {number}, got {len(nodes)}", keys.reads.span, helps=helps
+            )
             return [None]
         return found
 
@@ -222,7 +228,9 @@ class Expansion:
         if scope.current is not None:
             return scope.current.value
         known = ", ".join(f"`{name}`" for name in scope.names)
-        message = "there are several inputs, so the first layer must say which it reads" if known else "there is no input"
+        message = (
+            "there are several inputs, so the first layer must say which it reads" if known else "there is no input"
+        )
         helps = [f"add `from:` with one of {known}"] if known else []
         self.report.error("input-count", message, item.kind_span, helps=helps)
         return None
@@ -231,7 +239,7 @@ class Expansion:
         if isinstance(node, Scalar) and isinstance(node.value, str):
             named = scope.find(node, self.report)
             return named.value if named else None
-        if not (isinstance(node, Scalar) and node.value is None):
+        if not is_broken(node):
             self.report.error("wrong-type", f"`from` takes names, got {describe(node)}", node.span)
         return None
 
@@ -246,7 +254,9 @@ class Expansion:
             if key not in wanted:
                 near = suggestion(key, wanted)
                 helps = [f"did you mean `{near}`?"] if near else [f"it has {', '.join(f'`{n}`' for n in wanted)}"]
-                self.report.error("unknown-key", f"`{item.kind}` has no input `{shorten(key)}`", entry.key_span, helps=helps)
+                self.report.error(
+                    "unknown-key", f"`{item.kind}` has no input `{shorten(key)}`", entry.key_span, helps=helps
+                )
         found: list[ValueRef | None] = []
         for name in wanted:
             node = reads.get(name)
@@ -258,7 +268,15 @@ class Expansion:
     # --- blocks ---
 
     def _block(
-        self, block: Block, item: Item, path: str, suffix: str, keys: Keys, scope: Scope, inputs: list[ValueRef | None], use: Use
+        self,
+        block: Block,
+        item: Item,
+        path: str,
+        suffix: str,
+        keys: Keys,
+        scope: Scope,
+        inputs: list[ValueRef | None],
+        use: Use,
     ) -> Named:
         self.groups[path] = item.kind
         if block.name in self._open:
@@ -270,8 +288,12 @@ class Expansion:
             return Named(None, item.kind_span)
         inner = self._inner(block, item, path, suffix, keys, scope, values, inputs, use)
         self._open.append(block.name)
-        last = self.list(block.layers, inner)
+        known = len(self.report.diagnostics)
+        last = self.expand(block.layers, inner)
         self._open.pop()
+        note = f"in the block `{block.name}`, used on line {item.kind_span.line}"
+        found = self.report.diagnostics
+        found[known:] = [replace(d, notes=(*d.notes, note)) for d in found[known:]]
         self._check_init(inner, keys)
         value = last.value if last else None
         ports = self._ports(block, inner)
@@ -299,7 +321,9 @@ class Expansion:
         init = {**_below(scope.init, path[len(scope.prefix) :]), **keys.init}
         if "" in init:
             helps = ["say which weight: `init: {LAYER.WEIGHT: ...}`"]
-            self.report.error("unknown-weight", f"the block `{block.name}` has no weight of its own", init.pop("").span, helps=helps)
+            self.report.error(
+                "unknown-weight", f"the block `{block.name}` has no weight of its own", init.pop("").span, helps=helps
+            )
         return Scope(
             path + ".", environment, (*scope.uses, use), names, only, owner=owner,
             freeze=scope.freeze or keys.freeze, lr_scale=scope.lr_scale * keys.lr_scale,
@@ -322,7 +346,9 @@ class Expansion:
                 continue
             near = suggestion(first, inner.names)
             helps = [f"did you mean `{near}`?"] if near else ["weights in a block are LAYER.WEIGHT"]
-            self.report.error("unknown-weight", f"there is no weight `{shorten(key)}` in this block", given.span, helps=helps)
+            self.report.error(
+                "unknown-weight", f"there is no weight `{shorten(key)}` in this block", given.span, helps=helps
+            )
 
     # --- weights ---
 
@@ -359,10 +385,16 @@ class Expansion:
 
     def _no_owner(self, name: str, span: Span, scope: Scope) -> None:
         if name in scope.below:
-            message, helps = f"`{shorten(name)}` stands below, on line {scope.below[name].line}", ["share what stands above"]
+            message, helps = (
+                f"`{shorten(name)}` stands below, on line {scope.below[name].line}",
+                ["share what stands above"],
+            )
         else:
             near = suggestion(name, scope.names)
-            message, helps = f"there is no layer `{shorten(name)}` above this", [f"did you mean `{near}`?"] if near else []
+            message, helps = (
+                f"there is no layer `{shorten(name)}` above this",
+                [f"did you mean `{near}`?"] if near else [],
+            )
         self.report.error("bad-share", message, span, helps=helps)
 
     def _refuse_on_sharer(self, keys: Keys, item: Item) -> None:
@@ -395,8 +427,10 @@ class Expansion:
     def _weight(self, entry: Entry, scope: Scope) -> WeightRef | None:
         node = entry.value
         if not isinstance(node, Scalar) or not isinstance(node.value, str):
-            if not (isinstance(node, Scalar) and node.value is None):
-                self.report.error("wrong-type", f"`share` takes weights as LAYER.WEIGHT, got {describe(node)}", node.span)
+            if not is_broken(node):
+                self.report.error(
+                    "wrong-type", f"`share` takes weights as LAYER.WEIGHT, got {describe(node)}", node.span
+                )
             return None
         text = node.value
         transposed = text.endswith(".T")

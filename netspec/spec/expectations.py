@@ -13,8 +13,9 @@ from netspec.diagnostics import Report, Span, suggestion
 from netspec.spec.binding import Binding
 from netspec.spec.network import Network
 from netspec.spec.training import STRICT
-from netspec.spec.tree import List, Map, Node, Scalar, describe, plain, shorten
+from netspec.spec.tree import List, Map, Node, Scalar, describe, is_broken, plain, shorten
 from netspec.spec.validation import Place, build, unknown_key
+from netspec.tensortype import Dim, Size, show_shape
 
 SPLITS: Final = ("train", "validation", "test")
 FACTS: Final = ("parameters", "frozen", "macs", "peak_bytes", "output")
@@ -41,7 +42,8 @@ class Comparison:
         }[self.sign]
 
     def __str__(self) -> str:
-        return f"{self.sign} {self.value:g}"
+        number = f"{self.value:,.15g}"
+        return number if self.sign == "==" else f"{self.sign} {number}"
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,14 @@ class _Example(BaseModel):
     input: dict[str, Any] = Field(description="A value for every input of the network.")
     output: Any = Field(description="What the network gives.")
     within: Annotated[float, Field(ge=0)] = Field(default=1e-6, description="How far off each number may be.")
-    at: Literal["init", "best", "last"] = Field(default="best", description="With which weights; `init` is before training.")
+    at: Literal["init", "best", "last"] = Field(
+        default="best", description="With which weights; `init` is before training."
+    )
 
 
 def read_expect(node: Node | None, metrics: tuple[Binding, ...], network: Network, report: Report) -> Expect:
     """The section; faults go to ``report``."""
-    if node is None or (isinstance(node, Scalar) and node.value is None):
+    if node is None or is_broken(node):
         return Expect()
     if not isinstance(node, Map):
         report.error("wrong-type", f"`expect` takes a map, got {describe(node)}", node.span)
@@ -111,7 +115,7 @@ def read_expect(node: Node | None, metrics: tuple[Binding, ...], network: Networ
 
 def _predict(node: Node, report: Report) -> list[Fact]:
     if not isinstance(node, Map):
-        if not (isinstance(node, Scalar) and node.value is None):
+        if not is_broken(node):
             report.error("wrong-type", f"`predict` takes a map of facts, got {describe(node)}", node.span)
         return []
     facts = []
@@ -127,7 +131,7 @@ def _fact(name: str, node: Node, predict: bool, report: Report) -> list[Fact]:
     if name == "output":
         if isinstance(node, List):
             return [Fact(name, tuple(plain(node)), node.span, predict)]
-        if not (isinstance(node, Scalar) and node.value is None):
+        if not is_broken(node):
             report.error("wrong-type", f"`output` takes a shape, got {describe(node)}", node.span)
         return []
     comparison = _comparison(node, report)
@@ -143,14 +147,16 @@ def _comparison(node: Node, report: Report) -> Comparison | None:
     match = _COMPARISON.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         helps = ['write it as in ">= 0.99"']
-        report.error("bad-expectation", f"a comparison is a sign and a number, got {describe(node)}", node.span, helps=helps)
+        report.error(
+            "bad-expectation", f"a comparison is a sign and a number, got {describe(node)}", node.span, helps=helps
+        )
         return None
     return Comparison(match[1] or "==", float(match[2]), node.span)
 
 
 def _metrics(split: str, node: Node, metrics: tuple[Binding, ...], report: Report) -> dict[str, Comparison]:
     if not isinstance(node, Map):
-        if not (isinstance(node, Scalar) and node.value is None):
+        if not is_broken(node):
             report.error("wrong-type", f"`{split}` takes a map of metrics, got {describe(node)}", node.span)
         return {}
     known = ["loss", *(b.name for b in metrics)]
@@ -159,7 +165,9 @@ def _metrics(split: str, node: Node, metrics: tuple[Binding, ...], report: Repor
         if key not in known:
             near = suggestion(key, known)
             helps = [f"did you mean `{near}`?"] if near else ["add it to `metrics`"]
-            report.error("bad-expectation", f"there is no metric `{shorten(key)}` in this spec", entry.key_span, helps=helps)
+            report.error(
+                "bad-expectation", f"there is no metric `{shorten(key)}` in this spec", entry.key_span, helps=helps
+            )
             continue
         comparison = _comparison(entry.value, report)
         if comparison is not None:
@@ -169,13 +177,15 @@ def _metrics(split: str, node: Node, metrics: tuple[Binding, ...], report: Repor
 
 def _examples(node: Node, network: Network, report: Report) -> tuple[Example, ...]:
     if not isinstance(node, List):
-        if not (isinstance(node, Scalar) and node.value is None):
+        if not is_broken(node):
             report.error("wrong-type", f"`examples` takes a list, got {describe(node)}", node.span)
         return ()
     found = []
     for item in node.items:
         if not isinstance(item, Map):
-            report.error("wrong-type", f"an example is a map with `input` and `output`, got {describe(item)}", item.span)
+            report.error(
+                "wrong-type", f"an example is a map with `input` and `output`, got {describe(item)}", item.span
+            )
             continue
         made = build(_Example, item, Place("an example", item.span), report)
         if made is None:
@@ -191,3 +201,81 @@ def _examples(node: Node, network: Network, report: Report) -> tuple[Example, ..
             report.error("bad-expectation", f"the example gives no `{key}`", item.span)
         found.append(Example(made.input, made.output, made.within, made.at, item.span))
     return tuple(found)
+
+
+def check_facts(expect: Expect, whole: Mapping[str, Any], predictor: Mapping[str, Any], report: Report) -> list[str]:
+    """Hold facts to what `expect` says of them; those that are not known yet are returned, as text.
+
+    Args:
+        expect: The section.
+        whole: Facts of the network as it trains, by name.
+        predictor: Facts of the predictor alone.
+        report: Where facts that are otherwise go, as `expectation-failed`.
+    """
+    waiting = []
+    for fact in expect.facts:
+        known = (predictor if fact.predict else whole).get(fact.name)
+        name = f"predict.{fact.name}" if fact.predict else fact.name
+        if known is None or _is_symbolic(known):
+            shown = "" if known is None else f": it is {_shown(known)}"
+            waiting.append(f"`{name}` is not known before the data are open{shown}")
+            continue
+        if isinstance(fact.expected, tuple):
+            is_so, expected = tuple(known) == fact.expected, show_shape(fact.expected)
+        else:
+            is_so, expected = fact.expected.holds(known), str(fact.expected)
+        if not is_so:
+            message = f"`{name}` is {_shown(known)}, and the spec expects {expected}"
+            report.error("expectation-failed", message, fact.span)
+    return waiting
+
+
+def check_metrics(expect: Expect, measured: Mapping[str, Mapping[str, float]], report: Report) -> list[str]:
+    """Hold results to what `expect` says of them; those that were not measured are returned, as text.
+
+    Args:
+        expect: The section.
+        measured: ``loss`` and metrics by name, for each split.
+        report: Where results that are otherwise go, as `expectation-failed`.
+    """
+    waiting = []
+    for split, comparisons in expect.metrics.items():
+        for name, comparison in comparisons.items():
+            value = measured.get(split, {}).get(name)
+            if value is None:
+                waiting.append(f"`{name}` was not measured on `{split}`")
+            elif not comparison.holds(value):
+                message = f"`{name}` on `{split}` is {value:.6g}, and the spec expects {comparison}"
+                report.error("expectation-failed", message, comparison.span)
+    return waiting
+
+
+def check_example(example: Example, given: Any, report: Report) -> None:
+    """Hold what the network gave for an example, as nested lists, to what the spec says."""
+    message = _difference(example.output, given, example.within)
+    if message is not None:
+        report.error("expectation-failed", message, example.span)
+
+
+def _difference(expected: Any, given: Any, within: float) -> str | None:
+    if isinstance(expected, list):
+        if not isinstance(given, list) or len(given) != len(expected):
+            return f"the output has another shape than the example's, {given}"
+        for a, b in zip(expected, given, strict=True):
+            message = _difference(a, b, within)
+            if message is not None:
+                return message
+        return None
+    if isinstance(expected, str) or isinstance(given, str):
+        return None if expected == given else f"the output is `{given}`, and the example says `{expected}`"
+    # Written so that NaN differs.
+    is_near = abs(given - expected) <= within
+    return None if is_near else f"the output is {given:.8g}, and the example says {expected:.8g} within {within:g}"
+
+
+def _is_symbolic(known: Dim | tuple[Dim, ...]) -> bool:
+    return any(isinstance(n, Size) for n in known) if isinstance(known, tuple) else isinstance(known, Size)
+
+
+def _shown(known: Any) -> str:
+    return show_shape(known) if isinstance(known, tuple) else f"{known:,}" if isinstance(known, int) else str(known)

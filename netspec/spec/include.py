@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from netspec.diagnostics import Report, Span
-from netspec.spec.tree import Entry, List, Map, Node, Scalar, describe, shorten
+from netspec.spec.tree import Entry, List, Map, Node, Scalar, describe, is_broken, shorten
 from netspec.spec.yaml import MAX_BYTES, read_bytes
 
 MAX_FILES: Final = 100
@@ -45,7 +45,7 @@ def _names(entry: Entry, report: Report) -> list[Scalar]:
     for node in nodes:
         if isinstance(node, Scalar) and isinstance(node.value, str):
             names.append(node)
-        elif not (isinstance(node, Scalar) and node.value is None):
+        elif not is_broken(node):
             report.error("wrong-type", f"`include` takes files, got {describe(node)}", node.span)
     return names
 
@@ -87,7 +87,7 @@ def merge(below: Map, above: Map) -> Map:
     entries = dict(below.entries)
     for key, entry in above.entries.items():
         known = entries.get(key)
-        if known is not None and isinstance(known.value, Map) and isinstance(entry.value, Map):
-            entry = Entry(key, entry.key_span, merge(known.value, entry.value))
         entries[key] = entry
+        if known is not None and isinstance(known.value, Map) and isinstance(entry.value, Map):
+            entries[key] = Entry(key, entry.key_span, merge(known.value, entry.value))
     return Map(entries, above.span)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from netspec.diagnostics import Report, Span, suggestion
-from netspec.spec.arithmetic import ArithmeticFault, Result, evaluate
+from netspec.spec.arithmetic import InterpolationError, Result, evaluate
 from netspec.spec.tree import Entry, List, Map, Node, Scalar, shorten
 from netspec.tensortype import Size
 
@@ -16,11 +16,11 @@ _PIECE: Final = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _SIZE: Final = re.compile(r"data\.([A-Za-z_0-9]+)\.size")
 
 
-class _Reported(Exception):
+class _ReportedError(Exception):
     """The name leads to a value whose fault is in the report already."""
 
 
-class _UnknownName(ArithmeticFault):
+class _UnknownNameError(InterpolationError):
     """A name that cannot be seen from here."""
 
 
@@ -28,8 +28,8 @@ class _UnknownName(ArithmeticFault):
 class Environment:
     """What ``${}`` can see: names with their values, and the sizes of the data.
 
-    ``what`` says what the names are, for messages. ``size`` gives the size of a field of the data, None for no such field.
-    ``hidden`` are names that exist elsewhere, each with the reason why they cannot be seen here.
+    ``what`` says what the names are, for messages. ``size`` gives the size of a field of the data, None for no such
+    field. ``hidden`` are names that exist elsewhere, each with the reason why they cannot be seen here.
     """
 
     names: dict[str, Node]
@@ -88,7 +88,7 @@ class Environment:
         if name in self.names:
             try:
                 known = self._node(name)
-            except (_Reported, ArithmeticFault):
+            except (_ReportedError, InterpolationError):
                 known = None
             if isinstance(known, List | Map):
                 return known
@@ -98,10 +98,10 @@ class Environment:
     def _value(self, inner: str, span: Span) -> Result | None:
         try:
             return evaluate(inner, self._lookup)
-        except _Reported:
+        except _ReportedError:
             return None
-        except ArithmeticFault as fault:
-            code = "unknown-variable" if isinstance(fault, _UnknownName) else "bad-interpolation"
+        except InterpolationError as fault:
+            code = "unknown-variable" if isinstance(fault, _UnknownNameError) else "bad-interpolation"
             message = str(fault) if code == "unknown-variable" else f"`${{{shorten(inner)}}}`: {fault}"
             self.report.error(code, message, span, helps=[fault.advice] if fault.advice else [])
             return None
@@ -110,9 +110,9 @@ class Environment:
         if name in self.names:
             node = self._node(name)
             if not isinstance(node, Scalar):
-                raise ArithmeticFault(f"`{name}` is a {'list' if isinstance(node, List) else 'map'}, not a number")
+                raise InterpolationError(f"`{name}` is a {'list' if isinstance(node, List) else 'map'}, not a number")
             if node.value is None:
-                raise _Reported
+                raise _ReportedError
             return node.value
         match = _SIZE.fullmatch(name)
         if match is not None and self.size is not None:
@@ -120,19 +120,19 @@ class Environment:
             if value is not None:
                 return value
             near = suggestion(match[1], self.fields)
-            raise _UnknownName(f"the data have no field `{match[1]}`", f"did you mean `{near}`?" if near else None)
+            raise _UnknownNameError(f"the data have no field `{match[1]}`", f"did you mean `{near}`?" if near else None)
         raise self._unknown(name)
 
-    def _unknown(self, name: str) -> _UnknownName:
+    def _unknown(self, name: str) -> _UnknownNameError:
         if name in self.hidden:
-            return _UnknownName(f"`{name}` cannot be seen here", self.hidden[name])
+            return _UnknownNameError(f"`{name}` cannot be seen here", self.hidden[name])
         if name.startswith("data."):
             advice = None if self.size is None else "of the data, `${}` knows `data.FIELD.size`"
-            return _UnknownName(f"`{name}` cannot be used here", advice)
+            return _UnknownNameError(f"`{name}` cannot be used here", advice)
         near = suggestion(name, self.names)
         known = ", ".join(f"`{n}`" for n in list(self.names)[:8])
         advice = f"did you mean `{near}`?" if near else f"{self.what} are {known}" if known else None
-        return _UnknownName(f"there is no `{shorten(name)}` in {self.what}", advice)
+        return _UnknownNameError(f"there is no `{shorten(name)}` in {self.what}", advice)
 
     def _node(self, name: str) -> Node:
         """The value of a name, in which ``${}`` may stand too."""
@@ -140,7 +140,7 @@ class Environment:
         if done is not None:
             return done
         if name in self._open:
-            raise ArithmeticFault(f"`{name}` needs itself: {' > '.join((*self._open, name))}")
+            raise InterpolationError(f"`{name}` needs itself: {' > '.join((*self._open, name))}")
         self._open.append(name)
         try:
             result = self._done[name] = self.resolve(self.names[name])

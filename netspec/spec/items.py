@@ -10,7 +10,7 @@ from netspec.catalog.activations import Activation
 from netspec.catalog.initializers.initializer import Initializer
 from netspec.declared import Declared
 from netspec.diagnostics import Report, Span, suggestion
-from netspec.spec.tree import Entry, List, Map, Node, Scalar, describe, shorten
+from netspec.spec.tree import Entry, List, Map, Node, Scalar, describe, is_broken, shorten
 from netspec.spec.validation import Place, build
 
 COMMON: Final = ("name", "from", "repeat", "share", "freeze", "lr_scale", "init", "regularize")
@@ -25,22 +25,23 @@ class Item:
     span: Span
     fields: Map
     main: Node | None = None
+    is_broken: bool = False
 
 
 def read_item(node: Node, what: str, report: Report) -> Item | None:
     """The item at ``node``; ``what`` it should be is for messages."""
     if isinstance(node, Scalar) and isinstance(node.value, str):
         return Item(node.value, node.span, node.span, Map({}, node.span))
-    if isinstance(node, Scalar) and node.value is None:
-        return None
     if not isinstance(node, Map):
-        report.error("bad-item", f"{_a(what)} is a name or one key with its fields, got {describe(node)}", node.span)
+        if not is_broken(node):
+            message = f"{_a(what)} is a name or one key with its fields, got {describe(node)}"
+            report.error("bad-item", message, node.span)
         return None
     if len(node.entries) != 1:
         report.error("bad-item", *_not_one_key(node, what), helps=_one_key_help(node))
         return None
     (entry,) = node.entries.values()
-    if isinstance(entry.value, Scalar) and entry.value.value is None:
+    if is_broken(entry.value):
         return None
     if isinstance(entry.value, Map):
         return Item(entry.key, entry.key_span, node.span, entry.value)
@@ -73,7 +74,7 @@ def with_main(item: Item, main: str | None, report: Report) -> Map | None:
     if item.main is None:
         return item.fields
     if main is None:
-        helps = [f"write `{item.kind}` alone, or its fields as a map"]
+        helps = [f"write `{item.kind}` alone, or its fields as a map: `{item.kind}: {{...}}`"]
         message = f"`{shorten(item.kind)}` has no main field, so it takes no bare value"
         report.error("wrong-type", message, item.main.span, helps=helps)
         return None

@@ -1,96 +1,80 @@
-"""From an expanded network to graph: layers build in order, weights get their paths, shapes that do not fit are told."""
+"""From an expanded network to graph: layers build in order, weights get their paths, faults of shape are told."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from netspec.catalog.initializers.initializer import Initializer
+from netspec.catalog.layers import Layer
 from netspec.catalog.losses import Loss
 from netspec.catalog.metrics import Metric
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import GraphBuilder, Origin, Value
-from netspec.compiler.ops import Transpose
 from netspec.data.fieldtype import FieldType
 from netspec.diagnostics import Report, Span
 from netspec.spec.binding import Binding
 from netspec.spec.document import Document
 from netspec.spec.network import LayerNode, NetworkInput, ValueRef
-from netspec.tensortype import BATCH, Dim, DType, ShapeError, TensorType, show_shape
+from netspec.spec.parameters import Parameter, ToldError, Weights
+from netspec.tensortype import BATCH, Dim, DType, ShapeError, Size, TensorType, bind, show_shape
+
+__all__ = ["Model", "Parameter", "check_input", "field_type", "input_type"]
+
+M = TypeVar("M", bound=BaseModel)
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """A weight by its path: how it starts and whether training changes it."""
-
-    key: str
-    shape: tuple[Dim, ...]
-    init: Initializer
-    fans: tuple[Dim, Dim]
-    trainable: bool
-    lr_scale: float
-    l1: float
-    l2: float
-    span: Span
-
-
-def input_type(given: NetworkInput, field: FieldType | None) -> TensorType:
+def input_type(given: NetworkInput, field: FieldType | None, sizes: Mapping[str, Dim] | None = None) -> TensorType:
     """What the network reads at an input, batch first."""
     whole = (field.kind if field else given.kind) in ("category", "index")
     dtype: DType = "int32" if whole else "float32"
-    return TensorType(dtype, (BATCH, *given.shape))
+    return TensorType(dtype, (BATCH, *(bind(n, sizes or {}) for n in given.shape)))
+
+
+def field_type(field: FieldType) -> TensorType | None:
+    """What a loss or metric reads of a field, batch first; None before its shape is known."""
+    if field.shape is None:
+        return None
+    return TensorType("int32" if field.kind in ("category", "index") else "float32", (BATCH, *field.shape))
 
 
 class Model:
     """A network on its way into graphs: built once for training and once for prediction, with the same weights.
 
     Faults of shape go to ``report``; what depends on a layer with a fault is left out, so that no fault causes another.
+    ``fields`` are the types of the data's fields once they are open; else the document's, as far as they are known.
     """
 
-    def __init__(self, document: Document, report: Report) -> None:
+    def __init__(self, document: Document, report: Report, fields: Mapping[str, FieldType] | None = None) -> None:
         self.document, self.report = document, report
-        self.parameters: dict[str, Parameter] = {}
-        self._spans = {node.path: node.span for node in document.network.nodes}
-        self._node: LayerNode | None = None
-        self._graph = GraphBuilder()
+        self.fields = fields if fields is not None else document.fields or {}
+        self.sizes: dict[str, Dim] = {f"|{name}|": f.size for name, f in self.fields.items() if f.size is not None}
+        self._nodes = {node.path: node for node in document.network.nodes}
+        self._weights = Weights(self._nodes, report)
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """Every weight by its path, in the order in which layers asked for them."""
+        return self._weights.made
 
     def build(self, g: GraphBuilder, inputs: Mapping[str, Value], *, training: bool) -> dict[ValueRef, Value]:
         """Every value of the network, from its inputs by name; what has a fault is missing."""
-        self._graph = g
-        values: dict[ValueRef, Value] = {
-            ValueRef(name, is_input=True): value for name, value in inputs.items()
-        }
+        self._weights.graph = g
+        values: dict[ValueRef, Value] = {ValueRef(name, is_input=True): value for name, value in inputs.items()}
         for node in self.document.network.nodes:
-            read = [values.get(ref) for ref in node.inputs]
-            if node.layer is not None and all(value is not None for value in read):
-                values.update(self._layer(g, node, [v for v in read if v is not None], training=training))
+            read = [self._read(ref, node, values) for ref in node.inputs]
+            known = [value for value in read if value is not None]
+            if node.layer is not None and len(known) == len(read):
+                values.update(self._layer(g, node, known, values, training=training))
         return values
 
     def parameter(
         self, path: str, name: str, shape: tuple[Dim, ...], init: Initializer, fans: tuple[Dim, Dim]
     ) -> Value:
         """The weight ``name`` of the layer at ``path``; a shared one is its owner's."""
-        node = self._node
-        assert node is not None
-        shared = node.common.share.get(name)
-        owner = node.common.owner
-        if shared is not None:
-            return self._shared(f"{shared.path}.{shared.weight}", shape, transposed=shared.transposed, span=shared.span)
-        if owner is not None:
-            return self._shared(f"{owner}.{name}", shape, transposed=False, span=node.span)
-        key = f"{path}.{name}"
-        given = node.common.init.get(name) or (node.common.init.get("") if name in ("kernel", "table") else None)
-        chosen = given.initializer if given else init
-        if key not in self.parameters:
-            self._check_init(chosen, shape, given.span if given else node.span)
-            penalized = name in ("kernel", "table")
-            regularize = node.common.regularize
-            l1, l2 = (regularize.l1, regularize.l2) if penalized else (0.0, 0.0)
-            common = node.common
-            self.parameters[key] = Parameter(
-                key, shape, chosen, fans, not common.freeze, common.lr_scale, l1, l2, node.span
-            )
-        return self._graph.input(key, TensorType("float32", shape), "parameter")
+        return self._weights.parameter(path, name, shape, init, fans)
 
     def loss_scope(self, g: GraphBuilder, path: str, *, training: bool) -> Scope:
         """Where a loss or a metric builds."""
@@ -102,47 +86,91 @@ class Model:
         try:
             binding.what.check(output.type, field)
         except ShapeError as error:
-            notes = [f"it reads {self._place(binding.output)}", f"and compares it with the field `{binding.target}`"]
-            self._fault(error, binding.span, notes)
+            self.refuse(binding, output, field, error)
             return False
         return True
 
-    def _layer(self, g: GraphBuilder, node: LayerNode, read: list[Value], *, training: bool) -> dict[ValueRef, Value]:
+    def refuse(self, binding: Binding, output: Value, field: FieldType, error: ShapeError) -> None:
+        """Tell that a loss or metric does not fit what it reads."""
+        shape = show_shape(output.type.shape[1:])
+        notes = [
+            f"it reads {self._place(binding.output)}, {shape}",
+            f"its target is the field `{binding.target}`: {field}",
+        ]
+        self._fault(error, binding.span, notes)
+
+    def _read(self, ref: ValueRef, reader: LayerNode, values: Mapping[ValueRef, Value]) -> Value | None:
+        value = values.get(ref)
+        if value is None and ref.port and ValueRef(ref.path) in values:
+            ports = [f"`{known}`" for known in values if known.path == ref.path and known.port]
+            helps = [f"there are {', '.join(ports)}"] if ports else []
+            self.report.error("unknown-port", f"`{ref.path}` has no value `{ref.port}`", reader.span, helps=helps)
+        return value
+
+    def _layer(
+        self, g: GraphBuilder, node: LayerNode, read: list[Value], values: Mapping[ValueRef, Value], *, training: bool
+    ) -> dict[ValueRef, Value]:
         assert node.layer is not None
-        self._node = node
+        layer: Layer = _bound(node.layer, self.sizes)
         try:
             with g.at(Origin(node.path, node.line)):
-                built = node.layer.build(Scope(g, node.path, self, training=training), *read)
+                built = layer.build(Scope(g, node.path, self, training=training), *read)
         except ShapeError as error:
-            self._fault(error, node.span, [f"its input is {self._place(ref)}" for ref in node.inputs])
+            if not isinstance(error, ToldError):
+                self._fault(error, node.span, self._producers(node, values))
             return {}
+        self._weights.check_names(node)
         ports = {"": built} if isinstance(built, Value) else built
         return {ValueRef(node.path, port): value for port, value in ports.items()}
 
-    def _shared(self, key: str, shape: tuple[Dim, ...], *, transposed: bool, span: Span) -> Value:
-        owner = self.parameters.get(key)
-        if owner is None:
-            raise ShapeError(f"there is no weight `{key}` to share")
-        found = tuple(reversed(owner.shape)) if transposed else owner.shape
-        if found != shape:
-            of = f"`{key}` transposed" if transposed else f"`{key}`"
-            raise ShapeError(f"{of} is {show_shape(found)}, and {show_shape(shape)} is needed here")
-        value = self._graph.input(key, TensorType("float32", owner.shape), "parameter")
-        return self._graph.add(Transpose((1, 0)), value) if transposed else value
-
-    def _check_init(self, init: Initializer, shape: tuple[Dim, ...], span: Span) -> None:
-        try:
-            init.check(shape)
-        except ShapeError as error:
-            self._fault(error, span, [])
+    def _producers(self, node: LayerNode, values: Mapping[ValueRef, Value]) -> list[str]:
+        """Where the inputs of a layer come from, with their lines."""
+        verb = "its input is" if len(node.inputs) == 1 else "it reads"
+        notes = [
+            f"{verb} {self._place(ref)}, {show_shape(values[ref].type.shape[1:])}" for ref in dict.fromkeys(node.inputs)
+        ]
+        return notes + [f"in the block `{use.kind}`, used on line {use.span.line}" for use in reversed(node.uses[:-1])]
 
     def _place(self, ref: ValueRef | None) -> str:
         if ref is None:
             return "nothing"
         if ref.is_input:
             span = next(i.span for i in self.document.network.inputs if i.name == ref.path)
-            return f"the input `{ref.path}`, line {span.line}"
-        return f"`{ref}`, line {self._spans[ref.path].line}"
+            return f"the network's input `{ref.path}`, line {span.line}"
+        return f"`{ref}`, line {self._nodes[ref.path].line}"
 
     def _fault(self, error: ShapeError, span: Span, notes: list[str]) -> None:
         self.report.error("shape-mismatch", str(error), span, notes=notes, helps=[error.advice] if error.advice else [])
+
+
+def check_input(given: NetworkInput, found: FieldType, sizes: Mapping[str, Dim], report: Report) -> bool:
+    """Whether a field of the data can be an input of the network; nothing is reshaped in silence."""
+    shape = tuple(bind(n, sizes) for n in given.shape)
+    if found.kind == "text":
+        message = f"the field `{given.name}` is text, which no network can read"
+        report.error("wrong-kind", message, given.span, helps=["make a field of it under `data.fields`"])
+        return False
+    if found.shape is None or found.shape == shape:
+        return True
+    message = f"the input `{given.name}` is {show_shape(shape)}, and the field of the data is {show_shape(found.shape)}"
+    report.error("shape-mismatch", message, given.span, helps=[f"write `{given.name}: {show_shape(found.shape)}`"])
+    return False
+
+
+def _bound(model: M, sizes: Mapping[str, Dim]) -> M:
+    """The layer with numbers in the place of sizes that are known by now."""
+    changed = {}
+    for name in type(model).model_fields if sizes else ():
+        old = getattr(model, name)
+        new = _bound_value(old, sizes)
+        if new is not old:
+            changed[name] = new
+    return model.model_copy(update=changed) if changed else model
+
+
+def _bound_value(value: Any, sizes: Mapping[str, Dim]) -> Any:
+    if isinstance(value, Size):
+        return value.bind(sizes)
+    if isinstance(value, tuple) and any(isinstance(part, Size) for part in value):
+        return tuple(_bound_value(part, sizes) for part in value)
+    return value

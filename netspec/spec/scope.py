@@ -15,8 +15,8 @@ from netspec.spec.tree import Scalar, shorten
 class Named:
     """What a name stands for.
 
-    ``value`` is None where it is not known, which has been reported. ``ports`` is None for a layer, whose ports are known
-    once it is built; ``copies`` are those of a repeat.
+    ``value`` is None where it is not known, which has been reported. ``ports`` is None for a layer, whose ports are
+    known once it is built; ``copies`` are those of a repeat.
     """
 
     value: ValueRef | None
@@ -29,7 +29,7 @@ class Named:
 class Scope:
     """One list of layers while it is expanded: the top list, or a block at one of its uses.
 
-    ``inherited`` things come from the use of the block: freeze, lr_scale, initial values and penalties for what is inside.
+    What the use of a block says of freezing, learning rate, initial values and penalties goes for what is inside.
     ``owner`` is the prefix of the block whose weights this one shares.
     """
 
@@ -89,9 +89,9 @@ class Scope:
         helps = [f"did you mean `{near}`?"] if near else []
         if not near and known:
             helps = [f"it has {', '.join(f'`{k}`' for k in known[:8])}"]
-        elif not known:
+        elif not known and named.ports is not None:
             helps = ["a block gives away only what its `outputs` name"]
-        owner = text[: -len(step) - 1].rstrip(".") if text.endswith("." + step) else text.split(".")[0]
+        owner = text[: -len(step) - 1].rstrip(".") if text.endswith("." + step) else text.split(".", maxsplit=1)[0]
         report.error("unknown-port", f"`{shorten(owner)}` has no value `{shorten(step)}`", span, helps=helps)
 
 

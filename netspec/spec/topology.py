@@ -15,7 +15,7 @@ from netspec.spec.expand import Expansion
 from netspec.spec.interpolation import Environment
 from netspec.spec.network import LayerNode, Network, NetworkInput, ValueRef
 from netspec.spec.scope import Named, Scope
-from netspec.spec.tree import List, Map, Node, Scalar, describe
+from netspec.spec.tree import List, Map, Node, Scalar, describe, is_broken
 from netspec.spec.validation import Place, unknown_key
 from netspec.tensortype import BATCH, Dim, Size, size
 
@@ -34,11 +34,13 @@ class Topology:
     layers: tuple[Node, ...] = ()
 
 
-def read_network(section: Map, key_span: Span, environment: Environment, found: Definitions, report: Report) -> Topology:
+def read_network(
+    section: Map, key_span: Span, environment: Environment, found: Definitions, report: Report
+) -> Topology:
     """Expand the network; ``section`` still has its ``${}``."""
     for key, entry in section.entries.items():
         if key not in _KEYS:
-            others = {name: "layers stand in the list `layers`" for name in (*found.blocks, *Layer.kinds)}
+            others = dict.fromkeys((*found.blocks, *Layer.kinds), "layers stand in the list `layers`")
             place = Place("`network`", key_span, others)
             unknown_key(key, entry.key_span, list(_KEYS), place, report)
     inputs = _inputs(section, key_span, environment, report)
@@ -53,10 +55,10 @@ def read_network(section: Map, key_span: Span, environment: Environment, found: 
     items: tuple[Node, ...] = ()
     if isinstance(layers, List) and layers.items:
         items = layers.items
-        last = expansion.list(layers, scope)
+        last = expansion.expand(layers, scope)
     elif layers is None:
         report.error("missing-key", "`network` needs `layers`", key_span)
-    elif not (isinstance(layers, Scalar) and layers.value is None):
+    elif not is_broken(layers):
         report.error("wrong-type", f"`layers` takes a list of layers, got {describe(layers)}", layers.span)
     outputs = _outputs(section.get("output"), scope, last, expansion, report)
     values = {**{i.name: ValueRef(i.name, is_input=True) for i in inputs}, **expansion.values}
@@ -72,15 +74,12 @@ def _inputs(section: Map, key_span: Span, environment: Environment, report: Repo
         return ()
     node = environment.resolve(node)
     if not isinstance(node, Map) or not node.entries:
-        if not (isinstance(node, Scalar) and node.value is None):
+        if not is_broken(node):
             what = "an empty map" if isinstance(node, Map) else describe(node)
             report.error("wrong-type", f"`inputs` takes a map of names and shapes, got {what}", node.span)
         return ()
-    found = []
-    for entry in node.entries.values():
-        if check_name(entry.key, "an input", entry.key_span, report):
-            found.append(_input(entry.key, entry.key_span, entry.value, report))
-    return tuple(found)
+    entries = [e for e in node.entries.values() if check_name(e.key, "an input", e.key_span, report)]
+    return tuple(_input(entry.key, entry.key_span, entry.value, report) for entry in entries)
 
 
 def _input(name: str, span: Span, node: Node, report: Report) -> NetworkInput:
@@ -100,7 +99,7 @@ def _input(name: str, span: Span, node: Node, report: Report) -> NetworkInput:
         largest = _size(count, report) if count is not None else None
         dims = _shape(shape, report) if isinstance(shape, List) else ()
         return NetworkInput(name, dims, span, str(word) if word else None, largest)
-    if not (isinstance(node, Scalar) and node.value is None):
+    if not is_broken(node):
         helps = [f"write `{name}: [{node.value}]`"] if isinstance(node, Scalar) else []
         report.error("wrong-type", f"a shape is a list of sizes, got {describe(node)}", node.span, helps=helps)
     return NetworkInput(name, (), span)
@@ -113,22 +112,23 @@ def _shape(node: List, report: Report) -> tuple[Dim, ...]:
 def _size(node: Node, report: Report) -> Dim | None:
     """A positive integer, a size of the data, or the capital name of a length."""
     value = node.value if isinstance(node, Scalar) else None
-    if isinstance(node, Scalar) and value is None:
-        return None
-    if isinstance(value, Size):
-        return value
+    if isinstance(value, Size) or is_broken(node):
+        return value if isinstance(value, Size) else None
     if isinstance(value, str) and _LENGTH.fullmatch(value):
         if size(value) == BATCH:
             report.error("bad-name", "`B` is the batch, which is never written", node.span, helps=["call it `T`"])
             return None
         return size(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        if value > 0:
-            return value
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if isinstance(value, int) and is_whole and value > 0:
+        return value
+    if is_whole:
         report.error("out-of-range", f"a size must be above 0, got {value}", node.span)
-        return None
-    helps = [f"a length is a capital name: `{value.capitalize()}`"] if isinstance(value, str) and value.isidentifier() else []
-    report.error("wrong-type", f"a size is a whole number or a capital name, got {describe(node)}", node.span, helps=helps)
+    else:
+        is_word = isinstance(value, str) and value.isidentifier()
+        helps = [f"a length is a capital name: `{str(value).capitalize()}`"] if is_word else []
+        message = f"a size is a whole number or a capital name, got {describe(node)}"
+        report.error("wrong-type", message, node.span, helps=helps)
     return None
 
 
@@ -148,7 +148,7 @@ def _outputs(
             named = scope.find(item, report)
             if named is not None and named.value is not None:
                 found[item.value] = named.value
-        elif not (isinstance(item, Scalar) and item.value is None):
+        elif not is_broken(item):
             report.error("wrong-type", f"`output` takes names of layers, got {describe(item)}", item.span)
     return found
 
@@ -189,4 +189,6 @@ def _chains(node: LayerNode) -> list[tuple[str, ...]]:
 def _tell_dead(node: LayerNode, depth: int, report: Report) -> None:
     use = node.uses[depth]
     helps = ["read it by `from:`, name it in `output` or a loss, or take it out"]
-    report.error("dead-layer", f"`{use.path}` reaches no output and no loss", use.span, helps=helps)
+    notes = [f"in the block `{outer.kind}`, used on line {outer.span.line}" for outer in reversed(node.uses[:depth])]
+    message = f"`{use.path}` reaches no output and no loss"
+    report.error("dead-layer", message, use.span, notes=notes, helps=helps)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from netspec.diagnostics import Report, suggestion
+from netspec.spec.tree import Entry, Map, Scalar
+from netspec.spec.validation import Place, as_map, build
 
 STRICT: Final = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
@@ -26,7 +31,9 @@ class EarlyStop(BaseModel):
 
     model_config = STRICT
 
-    patience: Annotated[int, Field(gt=0)] = Field(description="Epochs without a better value after which training ends.")
+    patience: Annotated[int, Field(gt=0)] = Field(
+        description="Epochs without a better value after which training ends."
+    )
     metric: str = Field(default="loss", description="What is compared: `loss` or a metric of the spec.")
     split: Split = Field(default="validation", description="The rows it is measured on.")
 
@@ -55,3 +62,38 @@ class Train(BaseModel):
     )
     clip: Clip | None = Field(default=None, description="A limit on gradients.")
     early_stop: EarlyStop | None = Field(default=None, description="When to stop before the last epoch.")
+
+
+# What people write under `train` that stands elsewhere.
+_ELSEWHERE: Final = {
+    **{
+        key: f"`{key}` stands at the top, beside `train`"
+        for key in ("optimizer", "schedule", "loss", "metrics", "data", "network", "expect", "decode", "name", "vars")
+    },
+    **{key: f"`{key}` belongs inside the optimizer" for key in ("lr", "learning_rate", "momentum", "weight_decay")},
+    "batch_size": "it is called `batch`",
+    "validation": "it belongs under `data`: `data: {split: {validation: ...}}`",
+    "split": "it belongs under `data`: `data: {split: {validation: ...}}`",
+}
+
+
+def read_train(entry: Entry | None, metrics: Sequence[str], report: Report) -> Train:
+    """The section, or its defaults where it is absent or wrong."""
+    section = as_map(entry.value, "train", report) if entry else None
+    if entry is None or section is None:
+        return Train()
+    bare = section.get("select")
+    if isinstance(bare, Scalar) and isinstance(bare.value, str):
+        section = section.with_value("select", Map({"metric": Entry("metric", bare.span, bare)}, bare.span))
+    made = build(Train, section, Place("`train`", entry.key_span, _ELSEWHERE), report)
+    if made is None:
+        return Train()
+    known = ["loss", *metrics]
+    for key, chosen in (("select", made.select), ("early_stop", made.early_stop)):
+        inner = section.get(key)
+        if chosen is not None and chosen.metric not in known and isinstance(inner, Map):
+            near = suggestion(chosen.metric, known)
+            helps = [f"did you mean `{near}`?"] if near else [f"there are {', '.join(f'`{k}`' for k in known)}"]
+            where = (inner.get("metric") or inner).span
+            report.error("unknown-kind", f"there is no metric `{chosen.metric}` in `metrics`", where, helps=helps)
+    return made

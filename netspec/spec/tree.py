@@ -65,6 +65,11 @@ def plain(node: Node) -> Any:
     return {key: plain(entry.value) for key, entry in node.entries.items()}
 
 
+def is_broken(node: Node) -> bool:
+    """Whether it stands for a value whose fault has been reported."""
+    return isinstance(node, Scalar) and node.value is None
+
+
 def scalars(node: Node) -> Iterator[Scalar]:
     """Every scalar value below and at ``node``, in the order of the file."""
     if isinstance(node, Scalar):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from netspec.declared import Declared
 from netspec.diagnostics import Report, Span, suggestion
-from netspec.spec.tree import List, Map, Node, Scalar, describe, plain
+from netspec.spec.tree import List, Map, Node, Scalar, describe, is_broken, plain
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -159,12 +159,16 @@ class _Translation:
 
     def tell(self, fault: ValidationError) -> None:
         groups: dict[tuple[Any, ...], list[Any]] = {}
-        for error in fault.errors(include_url=False):
+        found = fault.errors(include_url=False)
+        unknown = [str(error["loc"][-1]) for error in found if error["type"] == "extra_forbidden"]
+        for error in found:
             path = self._path(error["loc"])
             if path and path[0] in self.broken:
                 continue
             if error["type"] == "missing":
-                self._missing(path, str(error["loc"][-1]))
+                key = str(error["loc"][-1])
+                if not any(suggestion(word, [key]) for word in unknown):  # else it is there, and misspelt
+                    self._missing(path, key)
             elif error["type"] == "extra_forbidden":
                 self._unknown(path)
             else:
@@ -214,15 +218,20 @@ class _Translation:
     def _unknown(self, path: tuple[int | str, ...]) -> None:
         _, span = self._at(path)
         key = str(path[-1])
-        if len(path) > 1:
-            self.report.error("unknown-key", f"`{path[-2]}` takes no `{key}`", span)
-            return
-        known = [field.alias or name for name, field in self.model.model_fields.items()]
-        unknown_key(key, span, known, self.place, self.report)
+        model, place = self.model, self.place
+        for step in path[:-1]:
+            inner = _model_below(model, str(step))
+            place = Place(f"`{step}`", place.span)
+            if inner is None:
+                unknown_key(key, span, [], place, self.report)
+                return
+            model = inner
+        known = [field.alias or name for name, field in model.model_fields.items()]
+        unknown_key(key, span, known, place, self.report)
 
     def _wrong(self, path: tuple[int | str, ...], errors: list[Any]) -> None:
         node, span = self._at(path)
-        if isinstance(node, Scalar) and node.value is None:
+        if is_broken(node):
             return
         if path:
             span = node.span
@@ -234,6 +243,18 @@ class _Translation:
         else:
             code, message, helps = _alternatives(name, node, errors)
         self.report.error(code, message, span, helps=helps)
+
+
+def _model_below(model: type[BaseModel], key: str) -> type[BaseModel] | None:
+    """The model of a field, if it is one."""
+    field = model.model_fields.get(key)
+    parts = [field.annotation] if field else []
+    while parts:
+        part = parts.pop()
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+        parts += get_args(part)
+    return None
 
 
 def unknown_key(key: str, span: Span, known: list[str], place: Place, report: Report) -> None:
@@ -259,10 +280,14 @@ def _precise(name: str, node: Node, error: Any) -> tuple[str, str, list[str]]:
     kind, context = error["type"], error.get("ctx", {})
     if kind in _LIMITS:
         key, words = _LIMITS[kind]
-        return "out-of-range", f"{name} must be {words} {context[key]}, got {plain(node)}", []
+        return "out-of-range", f"{name} must be {words} {context[key]:g}, got {plain(node)}", []
     if kind in _LENGTHS:
         key, words, what = _LENGTHS[kind]
-        return "out-of-range", f"{name} needs {words} {context[key]} {what}, got {context.get('actual_length', 'others')}", []
+        return (
+            "out-of-range",
+            f"{name} needs {words} {context[key]} {what}, got {context.get('actual_length', 'others')}",
+            [],
+        )
     if kind == "finite_number":
         return "not-a-number", f"{name} must be a finite number", []
     if kind == "string_pattern_mismatch":
@@ -304,3 +329,12 @@ def _alternatives(name: str, node: Node, errors: list[Any]) -> tuple[str, str, l
             helps = ["leave out the quotes"]
     code = "out-of-range" if choices and isinstance(value, str) else "wrong-type"
     return code, f"{name} takes {wanted}, got {describe(node)}", helps
+
+
+def as_map(node: Node | None, key: str, report: Report) -> Map | None:
+    """A section that is a map; what else it is gets told."""
+    if node is None or isinstance(node, Map):
+        return node
+    if not is_broken(node):
+        report.error("wrong-type", f"`{key}` takes a map, got {describe(node)}", node.span)
+    return None

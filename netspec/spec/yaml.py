@@ -1,7 +1,8 @@
 """Reading YAML: safely, with the place of every key and value, and with all faults at once.
 
-The tree is built straight from the events of libyaml. Its composer recurses in C and dies on deep nesting, keeps the last
-of duplicate keys in silence, and reads `1e-3` as a string and `no` as false; events have none of this, and take half the time.
+The tree is built straight from the events of libyaml. Its composer recurses in C and dies on deep nesting, keeps the
+last of duplicate keys in silence, and reads `1e-3` as a string and `no` as false; events have none of this, and take
+half the time.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from netspec.diagnostics import LINE_BREAK, Report, Span
-from netspec.spec.tree import Entry, List, Map, Node, Scalar, Value, shorten
+from netspec.spec.tree import Entry, List, Map, Node, Scalar, Value, is_broken, shorten
 
 if TYPE_CHECKING:
     from yaml.error import Mark
@@ -30,7 +31,7 @@ _NUMERIC_START: Final = frozenset("0123456789+-.")
 _STANDARD_TAG: Final = "tag:yaml.org,2002:"
 
 
-class _Stop(Exception):
+class _StopError(Exception):
     """Reading cannot go on; the reason is in the report."""
 
 
@@ -94,17 +95,17 @@ class Reader:
         self.root: Node | None = None
 
     def read(self) -> Node | None:
-        from yaml.cyaml import CParser
+        from yaml.cyaml import CParser  # type: ignore[attr-defined]  # PyYAML re-exports it from its extension
         from yaml.error import YAMLError
 
         try:
             self._walk(CParser(self.text))
-        except _Stop:
+        except _StopError:
             return None
         except (YAMLError, UnicodeEncodeError) as fault:
             self._syntax(fault)
             return None
-        if self.root is None or (isinstance(self.root, Scalar) and self.root.value is None):
+        if self.root is None or is_broken(self.root):
             self.report.diagnostics = [d for d in self.report.diagnostics if d.code != "null-value"]
             self.report.error("empty-spec", "the file holds nothing", Span(self.file, 1, 1, 1, 1))
             return None
@@ -143,7 +144,7 @@ class Reader:
 
     def _stop(self, code: str, message: str, span: Span) -> None:
         self.report.error(code, message, self._inside(span))
-        raise _Stop
+        raise _StopError
 
     def _inside(self, span: Span) -> Span:
         """``span`` moved to where the file still has text: libyaml's marks may lie behind its last line."""
@@ -234,6 +235,8 @@ class Reader:
         end_line, end_column = (mark.line + 1, mark.column + 1) if is_flow else frame.end
         span = Span(self.file, frame.line, frame.column, end_line, end_column)
         node: Node = Map(frame.entries, span) if frame.is_map else List(tuple(frame.items), span)
+        if frame.is_map and frame.nodes > 1 and not frame.entries:
+            node = Scalar(None, span)  # every key of it was refused
         self._add(node, frame.anchor, frame.nodes, frame.height, (end_line, end_column))
 
     def _alias(self, event: Any) -> None:
@@ -279,8 +282,7 @@ class Reader:
     def _key(self, node: Node) -> Scalar | None:
         if not isinstance(node, Scalar):
             what = "list" if isinstance(node, List) else "map"
-            helps = ['quote it: "${...}"'] if what == "map" else []
-            self.report.error("bad-key", f"a {what} cannot be a key", self._inside(node.span), helps=helps)
+            self.report.error("bad-key", f"a {what} cannot be a key", self._inside(node.span))
             return None
         text = str(node.value).lower() if isinstance(node.value, bool) else str(node.value)
         if text == "" or node.value is None:
@@ -304,7 +306,7 @@ class Reader:
             frame.entries[name] = Entry(name, key.span, value)
 
     def _syntax(self, fault: Exception) -> None:
-        """libyaml's complaint in our words, at its place."""
+        """What libyaml complains of, in our words, at its place."""
         mark = getattr(fault, "problem_mark", None) or getattr(fault, "context_mark", None)
         line, column = (mark.line + 1, mark.column + 1) if mark else self._place(getattr(fault, "position", 0))
         span = self._inside(Span(self.file, line, column, line, column + 1))

@@ -7,15 +7,32 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from netspec.compiler.autodiff import gradients
 from netspec.compiler.formula.parse import parse
-from netspec.compiler.graph import Graph, GraphBuilder, Op, Origin, Value, key_of
+from netspec.compiler.graph import Graph, GraphBuilder, Input, Op, Origin, Value, key_of
 from netspec.compiler.graph.interpreter import numpy_dtype
 from netspec.compiler.ops import (
-    Broadcast, Cast, Concat, Contract, Extent, Gather, Iota, Map, Pad, Reduce, Reshape, Slice, StopGradient, Transpose,
-)  # fmt: skip
-from netspec.tensortype import BATCH, TensorType, broadcast, size
+    Broadcast,
+    Cast,
+    Concat,
+    Contract,
+    Extent,
+    Gather,
+    Iota,
+    Map,
+    Pad,
+    Reduce,
+    Reshape,
+    Slice,
+    StopGradient,
+    Transpose,
+    apply,
+)
+from netspec.tensortype import BATCH, TensorType, bind, broadcast, size
 
 SIZES = {"B": 17, "N": 23}
+LARGEST = 2000
+"""Elements that a value may have."""
 
 INPUTS: dict[str, TensorType] = {
     "table": TensorType("uint8", (size("N"), 5)),
@@ -36,8 +53,8 @@ FORMULAS = {
         "t = tanh(a); t, 1 - t * t", "a, -a", "sqrt(1 + a * a)",
     ),
     2: (
-        "a + b", "a * tanh(b)", "max(a, b)", "where(a > b, a - b, 0)", "b", "a - b, a", "m = 0.9 * a + 0.1 * b; tanh(m), m",
-        "a / (2 + abs(b))", "where(column() < 2, a, b)",
+        "a + b", "a * tanh(b)", "max(a, b)", "where(a > b, a - b, 0)", "b", "a - b, a",
+        "m = 0.9 * a + 0.1 * b; tanh(m), m", "a / (2 + abs(b))", "where(column() < 2, a, b)",
     ),
     3: ("a + b * tanh(c)", "a, b, c", "max(min(a, b), c)", "exp(-abs(a)) * b - c"),
 }  # fmt: skip
@@ -51,15 +68,46 @@ def graphs(draw: st.DrawFn, largest: int = 12) -> Graph:
     values = [g.input(key, type_, roles.get(key, "constant")) for key, type_ in INPUTS.items()]  # type: ignore[arg-type]
     values.append(g.add(Gather(), values[0], values[1]))
     values = [value for value in values if value.type.dtype != "int64" and key_or_none(value) != "table"]
-    for i in range(draw(st.integers(1, largest))):
+    for i in range(draw(st.integers(largest // 2, largest))):
         g.origin = Origin(f"layer_{i}", i)
         step = draw(st.sampled_from(STEPS))(draw, values)
         if step is not None:
-            op, inputs = step
-            values += g.node(op, *inputs).values
-    computed = values[-6:]
-    chosen = draw(st.lists(st.sampled_from(computed), min_size=1, max_size=4, unique=True))
+            made = g.node(step[0], *step[1])
+            if bind(made.types[0].elements, SIZES) <= LARGEST:
+                values += made.values
+    chosen = draw(st.lists(st.sampled_from(values[-8:]), min_size=2, max_size=5, unique=True))
     return g.graph("random", [(f"out_{i}", value) for i, value in enumerate(chosen)])
+
+
+def loss_of(graph: Graph) -> tuple[GraphBuilder, Value, list[Value]]:
+    """A builder that holds ``graph`` without its stops, the sum of its outputs (squashed), what it depends on."""
+    g = GraphBuilder()
+    new: dict[Value, Value] = {}
+    for node in graph.nodes:
+        if isinstance(node.op, Input):
+            new[node.value()] = g.input(node.op.key, node.op.type, node.op.role)
+        elif isinstance(node.op, StopGradient):
+            new[node.value()] = new[node.inputs[0]]
+        else:
+            g.origin = node.origin
+            new.update(zip(node.values, g.node(node.op, *(new[v] for v in node.inputs)).values, strict=True))
+    terms = [total(g, apply(g, "tanh(a / 8)", a=new[value])) for _, value in graph.outputs]
+    loss = terms[0]
+    for term in terms[1:]:
+        loss = apply(g, "a + b", a=loss, b=term)
+    return g, loss, [new[value] for value in graph.inputs if value.type.dtype == "float32"]
+
+
+def total(g: GraphBuilder, value: Value) -> Value:
+    """The sum of all elements."""
+    return g.add(Reduce("sum", tuple(range(value.type.rank))), value)
+
+
+def with_gradients(graph: Graph) -> Graph:
+    """``graph``, the loss made of it, and the gradients of that."""
+    g, loss, wanted = loss_of(graph)
+    found = zip(wanted, gradients(g, loss, wanted), strict=True)
+    return g.graph("random", {"loss": loss} | {f"d {key_of(value)}": ct for value, ct in found if ct is not None})
 
 
 def key_or_none(value: Value) -> str | None:
@@ -73,21 +121,26 @@ def arrays(seed: int) -> dict[str, np.ndarray[Any, Any]]:
     made: dict[str, np.ndarray[Any, Any]] = {}
     for key, type_ in INPUTS.items():
         shape = type_.bind(SIZES).shape
-        whole = rng.integers(0, 17, shape)
-        made[key] = rng.uniform(-2, 2, shape) if type_.dtype == "float32" else whole.astype(numpy_dtype(type_, np.float64))
+        whole = rng.integers(0, 17, shape).astype(numpy_dtype(type_, np.float64))
+        made[key] = rng.uniform(-2, 2, shape) if type_.dtype == "float32" else whole
     return made
+
+
+def _pick(draw: st.DrawFn, values: list[Value]) -> Value:
+    """Mostly one of the latest, so that graphs grow deep."""
+    return draw(st.sampled_from([*values[-3:] * (1 + len(values) // 3), *values]))
 
 
 Step = tuple[Op, tuple[Value, ...]]
 
 
 def _map(draw: st.DrawFn, values: list[Value]) -> Step | None:
-    first = draw(st.sampled_from(values))
+    first = _pick(draw, values)
     inputs = [first]
     for _ in range(draw(st.integers(0, 2))):
         shape = broadcast(*(value.type.shape for value in inputs))
         fitting = [value for value in values if _fits(value.type.shape, shape)]
-        inputs.append(draw(st.sampled_from(fitting)))
+        inputs.append(_pick(draw, fitting))
     count = draw(st.sampled_from([0, *[len(inputs)] * 4]))
     text = draw(st.sampled_from(FORMULAS[count]))
     if "column" in text and not broadcast(*(value.type.shape for value in inputs)):
@@ -100,7 +153,7 @@ def _fits(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
 
 
 def _reduce(draw: st.DrawFn, values: list[Value]) -> Step:
-    x = draw(st.sampled_from(values))
+    x = _pick(draw, values)
     axes = draw(st.sets(st.integers(0, x.type.rank - 1))) if x.type.rank else set()
     kind = draw(st.sampled_from(["sum", "max", "min"]))
     return Reduce(kind, tuple(sorted(axes)), draw(st.booleans())), (x,)
@@ -118,7 +171,7 @@ def _contract(draw: st.DrawFn, values: list[Value]) -> Step | None:
 
 
 def _move(draw: st.DrawFn, values: list[Value]) -> Step | None:
-    x = draw(st.sampled_from(values))
+    x = _pick(draw, values)
     shape = x.type.shape
     kinds: list[Op] = [
         Broadcast(shape), Broadcast((2, *shape)), Reshape(shape), Reshape((1, *shape)), StopGradient(), Cast("float32"),
@@ -127,15 +180,16 @@ def _move(draw: st.DrawFn, values: list[Value]) -> Step | None:
     if x.type.rank:
         last = len(shape) - 1
         kinds += [Reshape((x.type.elements,)), Pad(last, 0, 0), Pad(last, 1, 2), Slice(last, 0, shape[last])]
-        kinds += [Slice(last, 1, shape[last]), Iota(shape, last), Extent(shape[0])]
+        kinds += [Iota(shape, last), Extent(shape[0]), *[Slice(last, 1, shape[last])] * (shape[last] != 1)]
     op = draw(st.sampled_from(kinds))
     return op, () if isinstance(op, Iota | Extent) else (x,)
 
 
 def _concat(draw: st.DrawFn, values: list[Value]) -> Step | None:
-    x = draw(st.sampled_from([value for value in values if value.type.rank]))
-    same = [v for v in values if v.type.dtype == x.type.dtype and v.type.shape[:-1] == x.type.shape[:-1] and v.type.rank]
-    return Concat(x.type.rank - 1), (x, draw(st.sampled_from(same)))
+    x = _pick(draw, [value for value in values if value.type.rank])
+    like = (x.type.rank, x.type.dtype, x.type.shape[:-1])
+    same = [value for value in values if (value.type.rank, value.type.dtype, value.type.shape[:-1]) == like]
+    return Concat(x.type.rank - 1), (x, _pick(draw, same))
 
 
 STEPS = [_map, _map, _map, _map, _reduce, _contract, _move, _move, _concat]

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from netspec.compiler.autodiff import gradients
 from netspec.compiler.formula.parse import parse
 from netspec.compiler.graph import Graph, GraphBuilder, Origin, Value, key_of
 from netspec.compiler.ops import (
-    Contract, Extent, Gather, Reduce, Reshape, StopGradient, apply, apply_all, lower_formula,
-)  # fmt: skip
+    Contract,
+    Extent,
+    Gather,
+    Reduce,
+    Reshape,
+    StopGradient,
+    apply,
+    apply_all,
+    lower_formula,
+)
 from netspec.tensortype import BATCH, TensorType, size
 
 MOMENTUM = "v = 0.9 * m - lr * d; p + v, v"
@@ -26,7 +35,7 @@ def mlp_step(widths: Sequence[int]) -> Graph:
         x = apply(g, "a / 255", a=g.add(Gather(), pixels, index))
         target = g.add(Reshape((BATCH, 1)), g.add(Gather(), labels, index))
     parameters: list[Value] = []
-    for i, (inputs, units) in enumerate(zip(widths, widths[1:], strict=False), 1):
+    for i, (inputs, units) in enumerate(pairwise(widths), 1):
         with g.at(Origin(f"dense_{i}", 4 + i)):
             kernel = g.input(f"dense_{i}.kernel", TensorType("float32", (inputs, units)), "parameter")
             bias = g.input(f"dense_{i}.bias", TensorType("float32", (units,)), "parameter")

@@ -24,7 +24,12 @@ from netspec.cli.options import json_option, overrides_option, spec_argument, th
     ],
 )
 @spec_argument
-@click.option("--emit", type=click.Choice(["graph", "kernels", "llvm", "asm"]), help="Print what the compiler made.")
+@click.option(
+    "--emit",
+    type=click.Choice(["graph", "kernels", "llvm", "asm"]),
+    metavar="WHAT",
+    help="Print what the compiler made: graph, kernels, llvm or asm.",
+)
 @click.option("--after", metavar="PASS", help="With --emit graph: the graph as PASS left it.")
 @overrides_option
 @threads_option

@@ -28,7 +28,8 @@ def gradients(g: GraphBuilder, loss: Value, wrt: Sequence[Value]) -> list[Value 
     if loss.type.shape != ():
         raise ShapeError(f"a gradient needs a loss that is one number, got {loss.type}")
     order = Graph("loss", (), (("loss", loss),)).nodes
-    cotangents: dict[Value, Value] = {loss: constant(g, 1.0)}
+    with g.at(loss.node.origin):
+        cotangents: dict[Value, Value] = {loss: constant(g, 1.0)}
     active = _active(order, wrt)
     wanted = set(wrt)
     for node in reversed(order):

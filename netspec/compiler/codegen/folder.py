@@ -62,5 +62,5 @@ def _fault(folder: Path) -> str:
             folder.chmod(0o700)
     handle, name = tempfile.mkstemp(dir=folder)
     os.close(handle)
-    os.unlink(name)
+    Path(name).unlink()
     return ""

@@ -137,9 +137,9 @@ def _write(path: Path, data: bytes) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
-            os.replace(temporary, path)
+            Path(temporary).replace(path)
         except OSError:
-            os.unlink(temporary)
+            Path(temporary).unlink()
     except OSError:
         pass  # a full disk costs the next run a compilation, not this one its result
 
@@ -224,9 +224,12 @@ def _translated(kernel: Kernel) -> tuple[str, Any]:
 
     The one place that uses Numba's private interface: a public `cfunc` would also make machine code that nobody runs.
     """
-    import numba
-    from numba.core import ccallback, sigutils
-    from numba.core.compiler_lock import global_compiler_lock
+    from importlib import import_module
+
+    # As `Any`: Numba's annotations differ from version to version and leave its inner parts out.
+    numba: Any = import_module("numba")
+    ccallback: Any = import_module("numba.core.ccallback")
+    lock: Any = import_module("numba.core.compiler_lock").global_compiler_lock
 
     target = processor.current()
     if target.overridden and target.architecture == processor.architecture():
@@ -234,9 +237,14 @@ def _translated(kernel: Kernel) -> tuple[str, Any]:
     types = numba.types
     signature = types.void(types.CPointer(types.int64), *[types.int64] * 3)
     options = {"fastmath": {"contract"}, "error_model": "numpy", "nogil": True}
-    function = ccallback.CFunc(kernel.build(), sigutils.normalize_signature(signature), {}, options)
-    with global_compiler_lock:
-        result = function._compile_uncached()
+    function = ccallback.CFunc(kernel.build(), ((*signature.args,), signature.return_type), {}, options)
+    with lock:
+        level = numba.config.OPT
+        numba.config.OPT = type(level)(0)  # it would optimise functions one by one, which ours below does once
+        try:
+            result = function._compile_uncached()
+        finally:
+            numba.config.OPT = level
         module = result.library._final_module.clone()
         for library in result.library._linking_libraries:
             module.link_in(library._get_module_for_linking(), preserve=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from netspec.compiler.graph.builder import GraphBuilder
 from netspec.compiler.graph.node import Graph, Input, Node, Value
@@ -20,7 +20,10 @@ SWEEPS = 8
 class Pass(Protocol):
     """A step from graph to graph; given a graph that verifies it leaves one that verifies and computes the same."""
 
-    name: ClassVar[str]
+    @property
+    def name(self) -> str:
+        """What `show --after` calls it."""
+        ...
 
     def run(self, graph: Graph) -> Graph:
         """The new graph, with the same inputs and output keys."""

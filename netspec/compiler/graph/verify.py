@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from netspec.compiler.graph.node import Graph, Input, Node, Value, key_of, role_of
 from netspec.compiler.graph.printer import name_values, show_node
-from netspec.tensortype import ShapeError
+from netspec.tensortype import ROWS, ShapeError
 
 _CARRIED = ("parameter", "state", "derived")
 
@@ -93,13 +93,15 @@ def _output_faults(graph: Graph, nodes: set[Node]) -> Iterator[tuple[str, Node |
 
 
 def _setup_faults(graph: Graph, setup: Graph) -> Iterator[tuple[str, Node | None]]:
+    # Layouts may differ: the setup is a program of its own, which is told the layouts of this one when it is compiled.
     for value in setup.inputs:
-        if role_of(value) != "parameter" or graph.by_key.get(key_of(value), value).type != value.type:
+        twin = graph.by_key.get(key_of(value), value)
+        if role_of(value) != "parameter" or twin.type.with_layout(ROWS) != value.type.with_layout(ROWS):
             yield f"the setup reads `{key_of(value)}`, which is no such parameter", None
     given = dict(setup.outputs)
     for value in graph.inputs_of("derived"):
         made = given.get(key_of(value))
-        if made is None or made.type != value.type:
+        if made is None or made.type.with_layout(ROWS) != value.type.with_layout(ROWS):
             yield f"the setup does not give `{key_of(value)}` as {value.type}", value.node
 
 

@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from netspec.compiler.kernels.kernel import UNIT, WORDS_PER_OPERAND, Body, Kernel, Operand, Result
 from netspec.compiler.kernels.processor import Tile
 
+WORDS = (
+    *("a", "a_row", "a_col", "b", "b_panel", "b_row", "m", "n", "k", "panel_width"),
+    *("clock", "scratch", "row_block", "depth_block", "packed"),
+)
 HEADER = 16  # words before those of the extras and the results
 PACKED_BYTES = 32 << 10  # of scratch: a block of B, 256 rows of 32 columns, which then stays in the first-level cache
 BLOCK_ROWS = 192  # of a product with blocks of depth: the more, the less often B comes from memory
-PARTIAL_BYTES = 128 * BLOCK_ROWS  # of scratch: accumulators of these rows and 32 columns between two blocks of the depth
+PARTIAL_BYTES = 128 * BLOCK_ROWS  # of scratch: their accumulators of 32 columns between two blocks
 SCRATCH_BYTES = PACKED_BYTES + PARTIAL_BYTES  # for each thread
 PACKING_ROWS = 96  # the fewest that pay for packing a block of B
 SECOND_LEVEL_BYTES = 448 << 10  # what a block of A may take of a second-level cache (512 kB at the least, here 1 MB)
@@ -57,7 +61,7 @@ def contract_kernel(
     product = Contract(tile, extras, results, epilogue, deferred)
 
     def build() -> Callable[..., None]:
-        from netspec.compiler.kernels.contract_emit import emit_contract
+        from netspec.compiler.kernels.contract_loops import emit_contract
 
         return emit_contract(product)
 

@@ -1,4 +1,4 @@
-"""The code of matrix products: register tiles, the loops around them, epilogues."""
+"""The pieces of a matrix product's code: register tiles, epilogues, packing."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from llvmlite import ir as llvm
 
 from netspec.compiler.kernels import ir
-from netspec.compiler.kernels.contract import HEADER, PACKED_BYTES, SCRATCH_BYTES, Contract
-from netspec.compiler.kernels.ir import I64
-from netspec.compiler.kernels.kernel import UNIT, WORDS_PER_OPERAND, Operand, Place
-
-Builder = llvm.IRBuilder
-Value = llvm.Value
+from netspec.compiler.kernels.contract import HEADER, Contract
+from netspec.compiler.kernels.ir import I64, Builder, Value
+from netspec.compiler.kernels.kernel import WORDS_PER_OPERAND, Operand, Place
 
 WIDE = 8  # vectors of the tile for a single row, which needs eight chains to hide the multiply-add's latency
 ELEMENT = {"float32": ir.F32, "uint8": ir.I8, "uint16": ir.I16, "int32": ir.I32, "int64": ir.I64}
@@ -127,17 +124,19 @@ class Epilogue:
         self.product = product
         self.kinds = [*product.extras, *[Operand() for _ in product.results]]
         self.words = [
-            [_word(builder, args, HEADER + WORDS_PER_OPERAND * i + j) for j in range(WORDS_PER_OPERAND)]
+            [argument(builder, args, HEADER + WORDS_PER_OPERAND * i + j) for j in range(WORDS_PER_OPERAND)]
             for i in range(len(self.kinds))
         ]
-        self.width, panel_width = _word(builder, args, 7), _word(builder, args, 9)
+        self.width, panel_width = argument(builder, args, 7), argument(builder, args, 9)
         self.columns = [
             Columns.of(builder, words[3], panel_width, element_bytes(extra.dtype))
             for extra, words in zip(self.kinds, self.words, strict=True)
         ]
         self.step = I64(0)
         if any(extra.stepped for extra in product.extras):
-            self.step = ir.load(builder, ir.at(builder, _word(builder, args, 10), ir.product(builder, thread, 64)), I64, 8)
+            self.step = ir.load(
+                builder, ir.at(builder, argument(builder, args, 10), ir.product(builder, thread, 64)), I64, 8
+            )
 
     def first_row(self, builder: Builder, row: Value, vector: Value) -> list[Value]:
         """Addresses of the extras and the results at the first vector of a tile."""
@@ -283,215 +282,11 @@ def emit_ask(builder: Builder) -> llvm.Function:
     return function(builder, "ask", 4, body)
 
 
-def _word(builder: Builder, args: Value, index: int) -> Value:
+def argument(builder: Builder, args: Value, index: int) -> Value:
+    """Word `index` of a kernel's arguments."""
     return ir.load(builder, ir.at(builder, args, 8 * index), I64, 8)
 
 
 def heights(rows: int) -> list[int]:
     """Rows of the tiles: the full one, then powers of two for what is left below it."""
     return [rows, *(height for height in (8, 4, 2, 1) if height < rows)]
-
-
-def emit_contract(product: Contract) -> Callable[..., None]:
-    """The Python function that Numba compiles."""
-    return ir.kernel_function(lambda builder, *words: _Loops(product, builder, *words).emit())
-
-
-class _Loops:
-    """The loops around the tiles: blocks of rows, bands of columns, blocks of depth, tiles."""
-
-    def __init__(
-        self, product: Contract, builder: Builder, args: Value, part: Value, parts: Value, thread: Value
-    ) -> None:
-        self.product, self.builder, self.args, self.thread = product, builder, args, thread
-        names = "a a_row a_col b b_panel b_row m n k panel_width clock scratch row_block depth_block packed".split()
-        self.word = {name: _word(builder, args, i) for i, name in enumerate(names)}
-        self.columns = Columns.of(builder, self.word["b_panel"], self.word["panel_width"])
-        self.vectors = builder.lshr(builder.add(self.word["n"], I64(15)), I64(4))
-        self.packed = builder.icmp_signed("!=", self.word["packed"], I64(0))
-        self.first, self.stop = self._share(part, parts)
-        self.scratch = builder.add(self.word["scratch"], ir.product(builder, thread, SCRATCH_BYTES))
-        tile = product.tile
-        widths = {tile.vectors, 1}
-        self.tiles = {(h, w): emit_tile(builder, h, w) for h in heights(tile.rows) for w in widths}
-        self.tiles[1, WIDE] = emit_tile(builder, 1, WIDE)
-        self.finish = {w: emit_finish(builder, product, w) for w in widths}
-        self.later = {w: emit_deferred(builder, product, w) for w in widths if product.deferred}
-        self.pack, self.ask = emit_pack(builder), emit_ask(builder)
-        with builder.goto_entry_block():
-            held = max(tile.rows * tile.vectors, WIDE)
-            self.buffer = builder.ptrtoint(_aligned(builder, held), I64)
-            # Of the tile whose epilogue is owed: row, vector, rows (none: zero), vectors.
-            self.owed = [builder.alloca(I64) for _ in range(4)] if product.deferred else []
-
-    def _share(self, part: Value, parts: Value) -> tuple[Value, Value]:
-        builder, m = self.builder, self.word["m"]
-        units = builder.lshr(builder.add(m, I64(UNIT - 1)), I64(4))
-        ends = [builder.udiv(builder.mul(p, units), parts) for p in (part, builder.add(part, I64(1)))]
-        first, stop = (ir.minimum(builder, builder.shl(end, I64(4)), m) for end in ends)
-        return first, stop
-
-    def emit(self) -> None:
-        builder = self.builder
-        if self.product.deferred:
-            for place in self.owed[2:]:
-                builder.store(I64(0), place)
-        single = builder.icmp_signed("==", builder.sub(self.stop, self.first), I64(1))
-
-        def one_row() -> list[Value]:
-            whole = builder.and_(self.vectors, I64(-WIDE))
-            ir.counted(builder, 0, whole, [], lambda v, _: self._row_of_vectors(v), WIDE, unroll=False)
-            return [whole]
-
-        (start,) = ir.branch(builder, single, one_row, lambda: [I64(0)])
-
-        def block(row: Value, _: list[Value]) -> None:
-            stop = ir.minimum(builder, builder.add(row, self.word["row_block"]), self.stop)
-            self._bands(row, stop, start)
-
-        ir.counted(builder, self.first, self.stop, [], block, self.word["row_block"], unroll=False)
-        if self.product.deferred:
-            self._settle()
-
-    def _row_of_vectors(self, vector: Value) -> None:
-        """Eight vectors of a lone row over the whole depth."""
-        builder, word = self.builder, self.word
-        a = builder.add(word["a"], builder.mul(self.first, word["a_row"]))
-        b = builder.add(word["b"], self.columns.offset(builder, vector))
-        builder.call(
-            self.tiles[1, WIDE],
-            [a, word["a_row"], word["a_col"], b, word["b_row"], self.columns.single, self.columns.pair, word["k"],
-             self.buffer, I64(0)],
-        )  # fmt: skip
-        width = self.product.tile.vectors
-        for j in range(0, WIDE, width):
-            self._finish(width, self.first, builder.add(vector, I64(j)), I64(1), builder.add(self.buffer, I64(64 * j)))
-
-    def _bands(self, row: Value, stop: Value, start: Value) -> None:
-        """Bands as wide as the tile, then single vectors."""
-        builder, width = self.builder, self.product.tile.vectors
-        narrow = start
-        if width > 1:
-            narrow = builder.sub(self.vectors, builder.and_(self.vectors, I64(width - 1)))
-            ir.counted(builder, start, narrow, [], lambda v, _: self._band(v, width, row, stop), width, unroll=False)
-        ir.counted(builder, narrow, self.vectors, [], lambda v, _: self._band(v, 1, row, stop), 1, unroll=False)
-
-    def _band(self, vector: Value, width: int, row: Value, stop: Value) -> None:
-        builder, word = self.builder, self.word
-        b_band = builder.add(word["b"], self.columns.offset(builder, vector))
-
-        def block(k: Value, _: list[Value]) -> None:
-            depth = ir.minimum(builder, builder.sub(word["k"], k), word["depth_block"])
-            b_block = builder.add(b_band, builder.mul(k, word["b_row"]))
-
-            def packed() -> list[Value]:
-                builder.call(self.pack, [b_block, word["b_row"], self.columns.single, I64(width), depth, self.scratch])
-                return [self.scratch, I64(width * ir.BYTES), I64(ir.BYTES)]
-
-            side = ir.branch(
-                builder,
-                self.packed,
-                packed,
-                lambda: [b_block, word["b_row"], self.columns.single],
-            )
-            following = builder.add(k, depth)
-            more = builder.icmp_signed("<", following, word["k"])
-            next_band = builder.add(word["b"], self.columns.offset(builder, builder.add(vector, I64(width))))
-            ahead = builder.select(more, builder.add(b_band, builder.mul(following, word["b_row"])), next_band)
-            self._tiles(vector, width, row, stop, k, depth, side, ahead)
-
-        ir.counted(builder, 0, word["k"], [], block, word["depth_block"], unroll=False)
-
-    def _tiles(
-        self, vector: Value, width: int, first: Value, stop: Value, k: Value, depth: Value, side: list[Value],
-        ahead: Value,
-    ) -> None:  # fmt: skip
-        """All tiles of a block of rows, a band of columns and a block of depth.
-
-        Where B is packed, each tile asks for its share of the block that comes next, which begins at `ahead`.
-        """
-        builder, word = self.builder, self.word
-        b, b_row, single = side
-        blocked = builder.icmp_signed("<", word["depth_block"], word["k"])
-        last = builder.icmp_signed("==", builder.add(k, depth), word["k"])
-        further = builder.zext(builder.icmp_signed(">", k, I64(0)), I64)
-        partial = builder.add(self.scratch, I64(PACKED_BYTES))
-        a_block = builder.add(word["a"], builder.mul(k, word["a_col"]))
-        height = self.product.tile.rows
-        tiles = builder.udiv(builder.add(builder.sub(stop, first), I64(height - 1)), I64(height))
-        share = builder.udiv(builder.add(depth, builder.sub(tiles, I64(1))), tiles)
-
-        def ask(row: Value) -> None:
-            begin = builder.mul(builder.udiv(builder.sub(row, first), I64(height)), share)
-            place = builder.add(ahead, builder.mul(begin, word["b_row"]))
-            builder.call(self.ask, [place, word["b_row"], self.columns.single, share])
-
-        def run(height: int, row: Value) -> Value:
-            kept = builder.mul(builder.sub(row, first), I64(width * ir.BYTES))
-            buffer = builder.select(blocked, builder.add(partial, kept), self.buffer)
-            a = builder.add(a_block, builder.mul(row, word["a_row"]))
-            words = [a, word["a_row"], word["a_col"], b, b_row, single, I64(0), depth]
-            if height == self.product.tile.rows:
-                ir.when(builder, self.packed, lambda: ask(row))
-            if self.product.deferred:
-                self._run_deferred(height, width, row, vector, words)
-            else:
-                builder.call(self.tiles[height, width], [*words, buffer, further])
-                ir.when(builder, last, lambda: self._finish(width, row, vector, I64(height), buffer))
-            return builder.add(row, I64(height))
-
-        full, *lower = heights(self.product.tile.rows)
-        (row,) = self._while_rows(first, stop, full, run)
-        for height in lower:
-            (row,) = self._while_rows(row, stop, height, run)
-
-    def _while_rows(self, row: Value, stop: Value, height: int, run: Callable[[int, Value], Value]) -> list[Value]:
-        whole = self.builder.sub(stop, I64(height - 1))
-        last: list[Value] = ir.counted(
-            self.builder, row, whole, [row], lambda i, _: [run(height, i)], height, unroll=False
-        )
-        return last
-
-    def _finish(self, width: int, row: Value, vector: Value, rows: Value, buffer: Value) -> None:
-        self.builder.call(self.finish[width], [self.args, self.thread, row, vector, rows, buffer])
-
-    def _run_deferred(self, height: int, width: int, row: Value, vector: Value, words: list[Value]) -> None:
-        """Full tiles sum while they settle one of their width before them; edges settle it first. All owe their own."""
-        builder = self.builder
-
-        def first() -> list[Value]:
-            self._settle()
-            builder.call(self.tiles[height, width], [*words, self.buffer, I64(0)])
-            return []
-
-        def settling() -> list[Value]:
-            owed = [builder.load(place) for place in self.owed[:3]]
-            builder.call(self.later[width], [self.args, self.thread, *words, self.buffer, *owed])
-            return []
-
-        if height == self.product.tile.rows:
-            rows, vectors = (builder.load(place) for place in self.owed[2:])
-            alike = builder.and_(
-                builder.icmp_signed(">", rows, I64(0)), builder.icmp_signed("==", vectors, I64(width))
-            )
-            ir.branch(builder, alike, settling, first)
-        else:
-            first()
-        for value, place in zip((row, vector, I64(height), I64(width)), self.owed, strict=True):
-            builder.store(value, place)
-
-    def _settle(self) -> None:
-        builder = self.builder
-        row, vector, rows, vectors = (builder.load(place) for place in self.owed)
-        for width in self.finish:
-            wanted = builder.and_(
-                builder.icmp_signed("==", vectors, I64(width)), builder.icmp_signed(">", rows, I64(0))
-            )
-            ir.when(builder, wanted, lambda width=width: self._finish(width, row, vector, rows, self.buffer))
-        builder.store(I64(0), self.owed[2])
-
-
-def _aligned(builder: Builder, vectors: int) -> Value:
-    space = builder.alloca(ir.VEC, size=I64(vectors))
-    space.align = 64
-    return space

@@ -124,8 +124,8 @@ class Table:
         array[ROWS], array[FIRST_ROW], array[CLOCK] = len(self._rows), array.ctypes.data + 8 * HEADER, self.clock
         array[TICKS] = 0 if counters is None else counters.ctypes.data
         for r, (one, two, kind, three) in enumerate(self._rows):
-            two = array.ctypes.data + 8 * offsets[two] if kind == CALL else two
-            array[HEADER + ROW_WORDS * r : HEADER + ROW_WORDS * (r + 1)] = one, two, kind, three
+            second = array.ctypes.data + 8 * offsets[two] if kind == CALL else two
+            array[HEADER + ROW_WORDS * r : HEADER + ROW_WORDS * (r + 1)] = one, second, kind, three
         for offset, words in zip(offsets, self._words, strict=True):
             array[offset : offset + len(words)] = words
         return Program(array, tuple(self._labels), tuple(self._kept), counters)
@@ -193,7 +193,7 @@ class Crew:
         try:
             # The first thread calls the others: one step for the caller, which is either done or not when Ctrl-C comes.
             self._inboxes[0].put(job)
-        except BaseException as raised:  # noqa: BLE001 - raised again below
+        except BaseException as raised:
             interrupt = raised
         while True:
             try:
@@ -201,7 +201,7 @@ class Crew:
                     break
                 job.finished.wait()
                 break
-            except BaseException as raised:  # noqa: BLE001 - raised again below, when nobody runs in our memory
+            except BaseException as raised:
                 interrupt = interrupt or raised
         if interrupt:
             raise interrupt

@@ -8,10 +8,7 @@ from llvmlite import ir as llvm
 
 from netspec.compiler.kernels import driver as table
 from netspec.compiler.kernels import ir, processor
-from netspec.compiler.kernels.ir import I32, I64
-
-Builder = llvm.IRBuilder
-Value = llvm.Value
+from netspec.compiler.kernels.ir import I32, I64, Builder, Value
 
 KERNEL = llvm.FunctionType(ir.VOID, [I64] * 4)
 FLUSH_X86 = 0x8040  # MXCSR: flush results to zero, take denormal operands as zero

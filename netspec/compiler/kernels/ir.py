@@ -7,14 +7,21 @@ All addresses are words (``i64``) or byte pointers, all offsets are bytes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
+import numba.core.cgutils
+import numba.extending
 from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from netspec.compiler.kernels import processor
+
+# Numba's annotations differ from version to version, and do not describe what is done here.
+_types: Any = numba.types
+_intrinsic: Any = numba.extending.intrinsic
+_unpacked: Any = numba.core.cgutils.unpack_tuple
+
+Builder: TypeAlias = ir.IRBuilder
+Value: TypeAlias = ir.Value
 
 LANES = 16
 F32, F64 = ir.FloatType(), ir.DoubleType()
@@ -170,7 +177,7 @@ def _forbid_unrolling(module: ir.Module, back: ir.Instruction) -> None:
     back.set_metadata("llvm.loop", _SelfReferring(module, hint))
 
 
-class _SelfReferring(ir.MDValue):
+class _SelfReferring(ir.MDValue):  # type: ignore[misc]  # llvmlite has no types
     """A distinct metadata node whose first operand is itself, as ``llvm.loop`` wants it."""
 
     def __init__(self, module: ir.Module, hint: ir.MDValue) -> None:
@@ -228,25 +235,25 @@ def product(builder: ir.IRBuilder, x: ir.Value | int, y: ir.Value | int) -> ir.V
 def emitted(body: Callable[..., object]) -> Callable[[tuple[int, ...]], None]:
     """A function of one tuple of int64 words, for use in Numba code, whose code ``body(builder, *words)`` writes."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @_intrinsic
     def operation(typingctx: Any, words: Any) -> Any:
         def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
-            body(builder, *cgutils.unpack_tuple(builder, args[0], len(words)))
+            body(builder, *_unpacked(builder, args[0], len(words)))
             return context.get_dummy_value()
 
-        return types.void(types.UniTuple(types.int64, len(words))), codegen
+        return _types.void(_types.UniTuple(_types.int64, len(words))), codegen
 
     return operation  # type: ignore[no-any-return]
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic
 def word_of(typingctx: Any, pointer: Any) -> Any:
     """The address held by a pointer, as an int64 (for Numba code)."""
 
     def codegen(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> ir.Value:
         return builder.ptrtoint(args[0], I64)
 
-    return types.int64(pointer), codegen
+    return _types.int64(pointer), codegen
 
 
 def kernel_function(body: Callable[..., object]) -> Callable[..., None]:

@@ -1,6 +1,6 @@
 """Which processor the kernels are for: its vector features, the register tile that suits it, its kind of arithmetic.
 
-``NETSPEC_CPU`` (``avx512``, ``avx2``, ``sse``, ``neon``) overrides what is detected, so that one machine tests the others.
+``NETSPEC_CPU`` (``avx512``, ``avx2``, ``sse``, ``neon``) overrides what is detected: one machine tests the others.
 """
 
 from __future__ import annotations

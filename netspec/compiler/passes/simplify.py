@@ -12,6 +12,7 @@ from netspec.compiler.formula.formula import Formula
 from netspec.compiler.formula.simplify import simplify
 from netspec.compiler.graph.builder import GraphBuilder
 from netspec.compiler.graph.node import Graph, Node, Value
+from netspec.compiler.graph.op import Op
 from netspec.compiler.graph.rewrite import Rewrite, rewrite
 from netspec.compiler.ops.broadcast import Broadcast
 from netspec.compiler.ops.cast import Cast
@@ -29,6 +30,7 @@ from netspec.tensortype import Dim, broadcast
 
 # The layers of a network repeat a handful of formulas, so what is done to one is remembered.
 _tidy = lru_cache(maxsize=4096)(lambda formula: canonical(simplify(formula)))
+_ITSELF = Formula(("x0",), (Name("x0"),))
 _trim = lru_cache(maxsize=4096)(trim)
 
 
@@ -137,7 +139,7 @@ class SinkBroadcast(Rewrite):
         formula, shape = _formula(node), node.types[0].shape
         if len(node.types) != 1 or not shape or by_place(formula):
             return None
-        sources = [_repeated(value) or value for value in node.inputs]
+        sources = [v.node.inputs[0] if isinstance(v.node.op, Broadcast) else v for v in node.inputs]
         if _shape(sources) == shape or _shape(node.inputs) != shape:
             return None
         return g.add(Broadcast(shape), g.add(Map(formula), *sources))
@@ -162,7 +164,7 @@ def _unpadded(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
 class DropNothing(Rewrite):
     """Drop an op that gives back its input: a reshape to the same shape, a cast to the same dtype, a pad by nothing."""
 
-    def __init__(self, root: type[Reshape | Cast | Broadcast | Transpose | Slice | Pad | StopGradient]) -> None:
+    def __init__(self, root: type[Op]) -> None:
         self.root = root
 
     def apply(self, node: Node, g: GraphBuilder) -> Value | None:
@@ -197,13 +199,15 @@ class FoldTranspose(Rewrite):
 
 
 class FoldBroadcast(Rewrite):
-    """Turn ``broadcast(broadcast(x))`` into one broadcast."""
+    """Turn ``broadcast(broadcast(x))`` into one broadcast, and drop a reshape that only adds axes in front of it."""
 
     root = Broadcast
 
     def apply(self, node: Node, g: GraphBuilder) -> Value | None:
-        inner = node.inputs[0].node
-        return g.add(node.op, *inner.inputs) if isinstance(inner.op, Broadcast) else None
+        source, shape = _repeated(node.inputs[0]), node.types[0].shape
+        if source is None or source.type.rank > len(shape):
+            return None
+        return g.add(node.op, source)
 
 
 class ReduceNothing(Rewrite):
@@ -214,13 +218,13 @@ class ReduceNothing(Rewrite):
     def apply(self, node: Node, g: GraphBuilder) -> Value | None:
         op, x = node.op, node.inputs[0]
         assert isinstance(op, Reduce)
-        if op.epilogue is not None or x.type.dtype != node.types[0].dtype:
-            return None
         axes = tuple(axis for axis in op.axes if x.type.shape[axis] != 1)
-        if not axes:
-            return g.add(Reshape(node.types[0].shape), x)
-        if len(axes) == len(op.axes):
+        if op.epilogue is not None or (axes and len(axes) == len(op.axes)):
             return None
+        if not axes:
+            if x.type.dtype != node.types[0].dtype:  # a sum is real, whatever it adds
+                x = g.add(Map(_ITSELF), x)
+            return g.add(Reshape(node.types[0].shape), x)
         return g.add(Reshape(node.types[0].shape), g.add(Reduce(op.kind, axes, keepdims=True), x))
 
 
@@ -245,10 +249,12 @@ class CountIota(Rewrite):
         return g.node(Map(substitute(formula, counts, names)), *kept).values
 
 
+_PLAIN: tuple[type[Op], ...] = (Reshape, Cast, Broadcast, Transpose, Slice, Pad, StopGradient)
+
 RULES: tuple[Rewrite, ...] = (
     FoldConstants(), AbsorbBroadcast(), SinkBroadcast(), CountIota(), MergeInputs(), TidyFormula(), DropIdentity(),
     FoldReshape(), FoldTranspose(), FoldBroadcast(), ReduceNothing(),
-    *map(DropNothing, (Reshape, Cast, Broadcast, Transpose, Slice, Pad, StopGradient)),
+    *(DropNothing(root) for root in _PLAIN),
 )  # fmt: skip
 
 

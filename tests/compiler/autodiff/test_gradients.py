@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from random_graphs import SIZES, arrays, graphs
+from random_graphs import SIZES, arrays, graphs, loss_of, total
 from small_networks import cross_entropy, mlp_step
 
 from netspec.compiler.autodiff import gradients
 from netspec.compiler.formula.parse import parse
-from netspec.compiler.graph import Graph, GraphBuilder, Origin, UnsupportedError, Value, key_of
+from netspec.compiler.graph import Graph, GraphBuilder, Origin, UnsupportedError, key_of
 from netspec.compiler.graph.interpreter import interpret
 from netspec.compiler.graph.verify import verify
 from netspec.compiler.ops import Contract, Gather, Reduce, apply, lower_formula
@@ -19,20 +19,16 @@ from netspec.tensortype import BATCH, ShapeError, TensorType
 VECTOR = TensorType("float32", (5,))
 
 
-def _total(g: GraphBuilder, value: Value) -> Value:
-    return g.add(Reduce("sum", tuple(range(value.type.rank))), value)
-
-
 def test_values_that_the_loss_does_not_read_have_none() -> None:
     g = GraphBuilder()
     a, b = g.input("a", VECTOR, "parameter"), g.input("b", VECTOR, "parameter")
-    assert gradients(g, _total(g, apply(g, "a * a", a=a)), [b]) == [None]
+    assert gradients(g, total(g, apply(g, "a * a", a=a)), [b]) == [None]
 
 
 def test_a_value_read_twice_gets_the_sum() -> None:
     g = GraphBuilder()
     a = g.input("a", VECTOR, "parameter")
-    loss = apply(g, "x + y", x=_total(g, apply(g, "a * a", a=a)), y=_total(g, apply(g, "3 * a", a=a)))
+    loss = apply(g, "x + y", x=total(g, apply(g, "a * a", a=a)), y=total(g, apply(g, "3 * a", a=a)))
     (found,) = gradients(g, loss, [a])
     assert found is not None
     given = np.arange(5.0)
@@ -43,7 +39,7 @@ def test_a_value_inside_the_graph_has_a_gradient_and_so_has_the_loss() -> None:
     g = GraphBuilder()
     a = g.input("a", VECTOR, "parameter")
     inner = apply(g, "2 * a", a=a)
-    loss = _total(g, apply(g, "x * x", x=inner))
+    loss = total(g, apply(g, "x * x", x=inner))
     found = gradients(g, loss, [a, inner, loss])
     assert all(value is not None for value in found)
     graph = g.graph("g", {str(i): value for i, value in enumerate(found) if value is not None})
@@ -57,7 +53,7 @@ def test_backward_nodes_come_from_the_forward_nodes_place() -> None:
     with g.at(Origin("dense_1", 4)):
         x = apply(g, "tanh(a)", a=a)
     with g.at(Origin("loss", 9)):
-        loss = _total(g, apply(g, "x * x", x=x))
+        loss = total(g, apply(g, "x * x", x=x))
     (found,) = gradients(g, loss, [a])
     assert found is not None
     assert found.node.origin == Origin("dense_1", 4)
@@ -69,7 +65,7 @@ def test_what_cannot_be_differentiated_is_no_matter_beside_the_way() -> None:
     table = g.input("table", TensorType("float32", (9, 5)), "stored")
     index = g.input("index", TensorType("int64", (BATCH,)), "index")
     w = g.input("w", VECTOR, "parameter")
-    loss = _total(g, apply(g, "a * w", a=g.add(Gather(), table, index), w=w))
+    loss = total(g, apply(g, "a * w", a=g.add(Gather(), table, index), w=w))
     assert gradients(g, loss, [w]) != [None]
     with pytest.raises(UnsupportedError, match="`gather` has no gradient"):
         gradients(g, loss, [table])
@@ -124,7 +120,7 @@ def test_relu_keeps_its_output_and_not_its_input() -> None:
 @settings(max_examples=80, deadline=None)
 @given(graph=graphs(largest=8))
 def test_gradients_of_random_graphs_agree_with_finite_differences(graph: Graph) -> None:
-    g, loss, wanted = _loss_of(graph)
+    g, loss, wanted = loss_of(graph)
     found = gradients(g, loss, wanted)
     made = {f"d {key_of(value)}": ct for value, ct in zip(wanted, found, strict=True) if ct is not None}
     whole = g.graph("loss", {"loss": loss} | made)
@@ -144,24 +140,3 @@ def test_gradients_of_random_graphs_agree_with_finite_differences(graph: Graph) 
         scale = max(1.0, abs(exact), abs(float(results["loss"])))
         if abs(fine - coarse) < 1e-5 * scale:
             assert abs(exact - fine) < 1e-4 * scale
-
-
-def _loss_of(graph: Graph) -> tuple[GraphBuilder, Value, list[Value]]:
-    """A builder that holds ``graph`` and the sum of its outputs, each squashed."""
-    g = GraphBuilder()
-    new: dict[Value, Value] = {}
-    for node in graph.nodes:
-        if node.op.name == "input":
-            new[node.value()] = g.input(node.op.key, node.op.type, node.op.role)  # type: ignore[attr-defined]
-        elif node.op.name == "stop_gradient":
-            new[node.value()] = new[node.inputs[0]]
-        else:
-            new.update(zip(node.values, g.node(node.op, *(new[v] for v in node.inputs)).values, strict=True))
-    terms = [_total(g, apply(g, "tanh(a / 8)", a=new[value])) for _, value in graph.outputs]
-    loss = terms[0]
-    for term in terms[1:]:
-        loss = apply(g, "a + b", a=loss, b=term)
-    wanted = [new[v] for v in graph.inputs if v.type.dtype == "float32"]
-    return g, loss, wanted
-
-

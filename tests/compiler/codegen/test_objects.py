@@ -131,7 +131,7 @@ def test_a_full_disk_costs_only_the_next_compilation(cache: Path, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     folder.private_folder("kernels")
-    monkeypatch.setattr(os, "replace", full)
+    monkeypatch.setattr(Path, "replace", full)
     assert value_of(setter(8)) == 8
     assert not list(cache.iterdir())
 
@@ -146,7 +146,7 @@ print([t.value_of(t.setter(value)) for value in range(20, 25)], len(t.builds))
 
 
 def test_processes_may_fill_it_at_once(cache: Path) -> None:
-    here = os.path.dirname(__file__)
+    here = str(Path(__file__).parent)
     script = FILL.format(here=here, start=time.time() + 1.5)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     crowd = [
@@ -177,7 +177,7 @@ def product() -> Kernel:
 
 def test_a_warm_start_loads_no_compiler(cache: Path) -> None:
     objects.load([setter(9), product()])
-    script = WARM.format(here=os.path.dirname(__file__))
+    script = WARM.format(here=str(Path(__file__).parent))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "[] []\n"
@@ -204,6 +204,10 @@ def test_temporary_folders_are_not_left_behind(cache: Path, tmp_path: Path) -> N
     (tmp_path / "blocked").write_text("")
     script = "import warnings; warnings.simplefilter('ignore')\n"
     script += "from netspec.compiler.codegen.folder import private_folder; print(private_folder('kernels'))"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "NETSPEC_CACHE_DIR": str(tmp_path / "blocked")}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "NETSPEC_CACHE_DIR": str(tmp_path / "blocked"),
+    }
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert not Path(done.stdout.strip()).exists()

@@ -8,7 +8,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -253,16 +254,16 @@ def digest() -> str:
 @pytest.mark.parametrize(("level", "equal"), [("avx512", True), ("avx2", True), ("sse", False)])
 def test_processors_with_fused_multiply_adds_agree(level: str, equal: bool) -> None:
     command = [sys.executable, "-c", "import test_contract; print(test_contract.digest())"]
-    paths = os.pathsep.join([os.path.dirname(__file__), *sys.path])
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     environment = {**os.environ, "NETSPEC_CPU": level, "PYTHONPATH": paths}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert (done.stdout.strip() == digest()) == equal
 
 
 @pytest.fixture(params=["avx512", "avx2", "sse", "neon"])
-def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("NETSPEC_CPU", request.param)
-    yield request.param
+    return str(request.param)
 
 
 def test_loops_over_the_depth_do_not_spill(level: str) -> None:
@@ -280,7 +281,7 @@ def test_loops_over_the_depth_do_not_spill(level: str) -> None:
 
 
 def cross_compiled() -> str:
-    import llvmlite.binding as binding
+    from llvmlite import binding
     from llvmlite import ir as llvm
 
     from netspec.compiler.kernels.contract import Contract

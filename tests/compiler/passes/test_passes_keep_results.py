@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from random_graphs import SIZES, arrays, graphs
+from random_graphs import SIZES, arrays, graphs, with_gradients
 from small_networks import mlp_step
 
 from netspec.compiler.graph import Graph, key_of
@@ -16,19 +16,31 @@ from netspec.compiler.graph.parser import parse, same
 from netspec.compiler.graph.printer import show
 from netspec.compiler.graph.rewrite import Pass
 from netspec.compiler.graph.verify import verify
+from netspec.compiler.passes import passes
 from netspec.compiler.passes.fuse_maps import FuseMaps
 from netspec.compiler.passes.simplify import Simplify
 
-PIPELINES: list[Sequence[Pass]] = [[Simplify()], [FuseMaps()], [Simplify(), FuseMaps()]]
+PIPELINES: list[Sequence[Pass]] = [[Simplify()], [FuseMaps()], [Simplify(), FuseMaps()], passes(32)]
 
 
-@pytest.mark.parametrize("passes", PIPELINES, ids=lambda passes: "+".join(p.name for p in passes))
+@pytest.mark.parametrize("steps", PIPELINES, ids=["simplify", "fuse-maps", "both", "all"])
 @settings(max_examples=150, deadline=None)
 @given(graph=graphs())
-def test_passes_keep_results(passes: Sequence[Pass], graph: Graph) -> None:
+def test_passes_keep_results(steps: Sequence[Pass], graph: Graph) -> None:
+    _check(steps, graph)
+
+
+@pytest.mark.parametrize("steps", PIPELINES, ids=["simplify", "fuse-maps", "both", "all"])
+@settings(max_examples=80, deadline=None)
+@given(graph=graphs(largest=8))
+def test_passes_keep_gradients(steps: Sequence[Pass], graph: Graph) -> None:
+    _check(steps, with_gradients(graph))
+
+
+def _check(steps: Sequence[Pass], graph: Graph) -> None:
     given = arrays(3)
     expected = interpret(graph, given, np.float64, SIZES)
-    for each in passes:
+    for each in steps:
         graph = each.run(graph)
         verify(graph)
         assert same(parse(show(graph)), graph)
@@ -55,7 +67,7 @@ def test_a_training_step_keeps_its_results_and_grows_no_node() -> None:
         shape = value.type.bind(SIZES).shape
         given[key_of(value)] = rng.normal(size=shape) if value.type.dtype == "float32" else rng.integers(0, 5, shape)
     expected = interpret(graph, given, np.float64)
-    for each in PIPELINES[-1]:
+    for each in PIPELINES[2]:
         smaller = each.run(graph)
         verify(smaller)
         assert len(smaller.nodes) <= len(graph.nodes)

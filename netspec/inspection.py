@@ -1,0 +1,146 @@
+"""What a spec describes, without running it: layers with shapes, sizes and costs; and what the compiler made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from netspec.compiler.graph import Graph
+from netspec.diagnostics import Diagnostic, NetspecError, suggestion
+from netspec.pipeline import Kind, Program
+from netspec.spec.network import LayerNode, ValueRef
+from netspec.tensortype import Dim, Size, TensorType, bind
+
+if TYPE_CHECKING:
+    from netspec.compiler.codegen.executable import Executable
+
+PREDICTED_BATCH = 1
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A spec as graphs and kernels; everything is made when it is asked for."""
+
+    program: Program
+    threads: int | None = None
+
+    def summary(self) -> dict[str, Any]:
+        """The facts of ``show --json``: layers, totals, memory."""
+        layers = [self._layer(node) for node in self.program.document.network.nodes]
+        trainable, frozen = self.program.counts()
+        macs = sum_sizes([self._macs(node.path) for node in self.program.document.network.nodes])
+        return {
+            "version": 1,
+            "name": self.program.document.name,
+            **_fact("parameters", trainable),
+            **_fact("frozen", frozen),
+            **_fact("macs", macs),
+            "peak_bytes": {"train": self._peak("step"), "predict": self._peak("predict")},
+            "layers": layers,
+        }
+
+    def emit(self, what: str, after: str | None = None) -> str:
+        """The graph of a step, or the kernels of its calls as text, LLVM's language or assembly.
+
+        Raises:
+            NetspecError: if ``after`` is no pass.
+        """
+        if what == "graph":
+            return self._graph(after)
+        executable = self._executable(self._kind())
+        texts = []
+        if what == "kernels":
+            for number, phase in enumerate(executable.schedule.phases, 1):
+                texts.append(f"# phase {number}, then a barrier")
+                for call in phase:
+                    place = call.node.origin
+                    where = f"  # {place.path}" + (f", line {place.line}" if place.line else "") if place else ""
+                    texts.append(f"{call.kernel.name}{where}\n" + _indented(call.kernel.text))
+            return "\n".join(texts)
+        from netspec.compiler.codegen.objects import assembly_text, llvm_text
+
+        text_of = llvm_text if what == "llvm" else assembly_text
+        for kernel in executable.kernels:
+            texts.append(f"; {kernel.name}\n{text_of(kernel)}")
+        return "\n".join(texts)
+
+    def _kind(self) -> Kind:
+        document = self.program.document
+        return "step" if document.losses and document.optimizer is not None else "predict"
+
+    def _executable(self, kind: Kind) -> Executable:
+        from netspec.compiler.kernels import processor
+
+        return self.program.executable(kind, processor.current().tile)
+
+    def _graph(self, after: str | None) -> str:
+        from netspec.compiler.graph.printer import show
+        from netspec.compiler.kernels import processor
+
+        seen: dict[str, Graph] = {"build": self.program.graph(self._kind())}
+        if after != "build":
+            self.program.executable(self._kind(), processor.current().tile, after=seen.__setitem__)
+        if after is None:
+            return show(list(seen.values())[-1])
+        if after not in seen:
+            near = suggestion(after, seen)
+            helps = (f"did you mean `{near}`?",) if near else ()
+            notes = (f"there are {', '.join(f'`{name}`' for name in seen)}",)
+            raise NetspecError(Diagnostic("unknown-pass", f"there is no pass `{after}`", notes=notes, helps=helps))
+        return show(seen[after])
+
+    def _layer(self, node: LayerNode) -> dict[str, Any]:
+        value = self._types().get(ValueRef(node.path))
+        own = [p for p in self.program.parameters.values() if p.key.rpartition(".")[0] == node.path]
+        return {
+            "name": node.path,
+            "kind": node.kind,
+            "output": None if value is None else [n if isinstance(n, int) else str(n) for n in value.shape[1:]],
+            **_fact("parameters", sum_sizes([p.size for p in own])),
+            **_fact("macs", self._macs(node.path)),
+            "line": node.line,
+        }
+
+    def _types(self) -> dict[ValueRef, TensorType]:
+        return {ref: value.type for ref, value in self.program.values.items()}
+
+    def _macs(self, path: str) -> Dim:
+        """Multiply-adds of a layer for one sample."""
+        graph = self.program.predict
+        found = [
+            node.op.multiply_adds([value.type for value in node.inputs])
+            for node in graph.nodes
+            if node.origin is not None and node.origin.path == path
+        ]
+        return sum_sizes([bind(n, {"B": 1}) for n in found])
+
+    def _peak(self, kind: Kind) -> dict[str, Any] | None:
+        """All memory of a run but the stored data; None where its sizes wait for the data."""
+        document = self.program.document
+        train = kind == "step"
+        if (train and self._kind() != "step") or not self.program.fields.keys() >= set(self.program.inputs):
+            return None
+        batch = document.train.batch if train else PREDICTED_BATCH
+        if batch == "full" or any(isinstance(p.size, Size) for p in self.program.parameters.values()):
+            return None
+        threads = self.threads or 1
+        return {"bytes": self._executable(kind).peak_bytes(batch, threads), "batch": batch, "threads": threads}
+
+
+def sum_sizes(sizes: list[Dim]) -> Dim:
+    """The sum of sizes; 0 for none."""
+    total: Dim = 0
+    for n in sizes:
+        total = total + n
+    return total
+
+
+def _fact(name: str, value: Dim) -> dict[str, Any]:
+    """A number; or null beside a formula where the data decide."""
+    return {name: value} if isinstance(value, int) else {name: None, f"{name}_formula": str(value)}
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines()) + "\n"
+
+

@@ -1,0 +1,315 @@
+"""A program on this machine: its arrays in memory, its kernels loaded, its threads; the only state there is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from netspec.catalog.metrics import Metric
+from netspec.catalog.streams import stream
+from netspec.compiler.graph import Graph, Input, key_of
+from netspec.compiler.graph.lowering import Buffer
+from netspec.pipeline import Kind, Program, scalar_key
+from netspec.tensortype import Dim, bind, known
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from netspec.compiler.codegen.executable import Executable, Linked
+    from netspec.compiler.kernels.driver import Crew
+
+    Array: TypeAlias = npt.NDArray[Any]
+
+CAPACITY_ROWS = 1 << 17
+"""Rows that the index of one run of the driver can name; more would only cost memory."""
+
+FLOPS_WORTH_A_THREAD = 2_000_000
+"""Below this a second thread costs more at barriers than it gives: some 10 us of work on one core."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Loss and metrics over a split, as means over its rows."""
+
+    rows: int
+    loss: float
+    metrics: Mapping[str, float]
+
+
+class Engine:
+    """Runs a program's graphs over the data's rows.
+
+    ``arrays`` are the columns that the graphs read, by field; ``constants`` what was fitted, by the graphs' input keys.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        arrays: Mapping[str, Array],
+        constants: Mapping[str, Array],
+        *,
+        seed: int,
+        threads: int | None = None,
+        compiling: Callable[[int, int], None] | None = None,
+    ) -> None:
+        from netspec.compiler.codegen.memory import Store
+
+        self.program, self.seed, self.store = program, seed, Store()
+        self._asked_threads, self._compiling = threads, compiling
+        self._arrays = {f"data.{name}": array for name, array in arrays.items()}
+        self._constants = dict(constants)
+        self._given: dict[str, Array] = {}
+        self._executables: dict[Kind, Executable] = {}
+        self._linked: dict[tuple[Kind, int], Linked] = {}
+        self._crews: dict[int, Crew] = {}
+
+    # --- weights and state ---
+
+    def load(self, arrays: Mapping[str, Array]) -> None:
+        """Give weights, and state by their keys, in place of what they are or would begin with."""
+        self._given.update(arrays)
+        layouts = self.store.layouts()
+        for key, array in arrays.items():
+            if key in layouts:
+                self.store.put(layouts[key], array)
+        self._derive()
+
+    def weights(self) -> dict[str, Array]:
+        """The parameters by their paths, copies."""
+        return {key: self._value(key) for key in self.program.parameters}
+
+    def state(self) -> dict[str, Array]:
+        """Parameters and optimizer state: all that a step changes and that nothing else determines."""
+        keys = [key_of(v) for v in self.program.step.inputs_of("parameter", "state")]
+        return {key: self._value(key) for key in keys}
+
+    def _value(self, key: str) -> Array:
+        return self.store.get(key) if key in self.store else self._initial(key)
+
+    def _initial(self, key: str) -> Array:
+        import numpy as np
+
+        if key in self._given:
+            return self._given[key]
+        parameter = self.program.parameters.get(key)
+        if parameter is not None:
+            shape = tuple(known(n) for n in parameter.shape)
+            fan_in, fan_out = (known(n) for n in parameter.fans)
+            init = parameter.init.at(self.program.document.base)
+            return init.draw(shape, (fan_in, fan_out), self.seed, key)
+        type_ = self.program.step.by_key[key].type
+        return np.zeros([known(n) for n in type_.shape], np.float32)
+
+    # --- programs ---
+
+    def executable(self, kind: Kind) -> Executable:
+        """The scheduled kernels of a graph, with its weights and constants in memory."""
+        if kind not in self._executables:
+            from netspec.compiler.kernels import processor
+
+            given = {key: buffer.type.layout for key, buffer in self.store.layouts().items()}
+            made = self._executables[kind] = self.program.executable(kind, processor.current().tile, given)
+            self._fill(made)
+        return self._executables[kind]
+
+    def linked(self, kind: Kind, batch: int, capacity: int | None = None, *, ticks: bool = False) -> Linked:
+        """The program of a graph for one batch size, bound to this engine's memory."""
+        key = (kind, batch)
+        found = self._linked.get(key)
+        if found is None:
+            from netspec.compiler.codegen.executable import Linked
+
+            made = self.executable(kind)
+            found = self._linked[key] = Linked(
+                made,
+                self._addresses(made),
+                self.store,
+                self._arrays,
+                batch=batch,
+                capacity=capacity or max(1, CAPACITY_ROWS // batch),
+                threads=self.threads(kind, batch),
+                ticks=ticks,
+            )
+        return found
+
+    def crew(self, threads: int) -> Crew:
+        """The threads that run programs."""
+        if threads not in self._crews:
+            from netspec.compiler.codegen.objects import load
+            from netspec.compiler.kernels.driver import Crew, driver_kernel
+
+            driver = driver_kernel()
+            self._crews[threads] = Crew(load([driver])[driver], threads)
+        return self._crews[threads]
+
+    def threads(self, kind: Kind, batch: int) -> int:
+        """As many as were asked for, else as many as there is work for."""
+        if self._asked_threads is not None:
+            return self._asked_threads
+        work = 2 * multiply_adds(self.program.graph(kind), batch)
+        return max(1, min(processors(), work // FLOPS_WORTH_A_THREAD))
+
+    def close(self) -> None:
+        """End the threads."""
+        for crew in self._crews.values():
+            crew.close()
+
+    def _addresses(self, made: Executable) -> Mapping[Any, int]:
+        from netspec.compiler.codegen.objects import load
+        from netspec.compiler.kernels.driver import driver_kernel
+
+        return load([*made.kernels, driver_kernel()], self._compiling)
+
+    def _fill(self, made: Executable) -> None:
+        """Put into memory what the executable reads and that is not there yet."""
+        pending: dict[str, Buffer] = {}
+        for buffer in made.lowered.buffers:
+            if buffer.place not in ("persistent", "constant") or buffer in made.lowered.extents:
+                continue
+            if buffer.name in self.store:
+                continue
+            value = made.lowered.graph.by_key[buffer.name]
+            assert isinstance(value.node.op, Input)
+            if value.node.op.role == "derived":
+                pending[buffer.name] = buffer
+            elif value.node.op.role == "constant":
+                self.store.put(buffer, self.constant(buffer.name))
+            else:
+                self.store.put(buffer, self._initial(buffer.name))
+        for name, array in self._derived(made.lowered.graph).items():
+            if name in pending:
+                self.store.put(pending[name], array)
+
+    def constant(self, key: str) -> Array:
+        """What a constant input of the graphs holds: a fitted array, or half of a stream of random numbers."""
+        import numpy as np
+
+        if key in self._constants:
+            array = np.asarray(self._constants[key], np.float32)
+            return array.reshape(()) if array.size == 1 else array
+        path, _, half = key.rpartition("/stream_")
+        hi, lo = stream(self.seed, path)
+        return np.asarray(hi if half == "hi" else lo, np.float32)
+
+    def _derive(self) -> None:
+        layouts = self.store.layouts()
+        for made in self._executables.values():
+            for name, array in self._derived(made.lowered.graph).items():
+                self.store.put(layouts[name], array)
+
+    def _derived(self, graph: Graph) -> Mapping[str, Array]:
+        from netspec.compiler.graph.interpreter import interpret
+
+        if graph.setup is None:
+            return {}
+        return interpret(graph.setup, {key: self._value(key) for key in graph.setup.by_key})
+
+    # --- running ---
+
+    def train(self, rows: Array, first_step: int, lr: Array) -> tuple[npt.NDArray[np.float32], dict[str, Array], float]:
+        """Train on ``rows`` ``int64[steps, batch]``.
+
+        Args:
+            rows: The rows of the data for each step.
+            first_step: How many steps were taken before.
+            lr: The learning rate of each step, ``float64[steps]``.
+
+        Returns:
+            The loss of each step, the sum of every metric over each step's batch, and the seconds it took.
+        """
+        steps, batch = rows.shape
+        linked = self.linked("step", batch)
+        linked.index[: steps * batch] = rows.reshape(-1)
+        self._set_scalars(linked, first_step, lr)
+        seconds = linked.run(self.crew(linked.threads), steps)
+        outputs = {name: array[:steps].copy() for name, array in linked.outputs.items()}
+        loss = outputs.pop("loss")
+        return loss, {name.removeprefix("metric."): array for name, array in outputs.items()}, seconds
+
+    def capacity(self, batch: int) -> int:
+        """How many steps `train` takes at once."""
+        return self.linked("step", batch).capacity
+
+    def evaluate(self, rows: Array, batch: int = 0) -> Measured:
+        """Loss and metrics over the rows ``int64[n]``, as in prediction."""
+        import numpy as np
+
+        batch = min(len(rows), batch or 256)
+        totals: dict[str, float] = {}
+        whole = len(rows) // batch * batch
+        parts = [rows[:whole].reshape(-1, batch)] + ([rows[whole:].reshape(1, -1)] if whole < len(rows) else [])
+        for part in parts:
+            linked = self.linked("evaluate", part.shape[1])
+            for start in range(0, len(part), linked.capacity):
+                chunk = part[start : start + linked.capacity]
+                linked.index[: chunk.size] = chunk.reshape(-1)
+                linked.run(self.crew(linked.threads), len(chunk))
+                for name, array in linked.outputs.items():
+                    totals[name] = totals.get(name, 0.0) + float(np.sum(array[: len(chunk)], dtype=np.float64))
+        loss = totals.pop("loss", float("nan")) / len(rows)
+        return Measured(len(rows), loss, self.metrics(totals, len(rows)))
+
+    def metrics(self, totals: Mapping[str, float], count: int) -> dict[str, float]:
+        """The metrics of ``count`` samples from their sums, by name."""
+        plain = {name.removeprefix("metric."): total for name, total in totals.items()}
+        return {
+            binding.name: binding.what.finish(plain[binding.name], count)
+            for binding in self.program.document.metrics
+            if isinstance(binding.what, Metric) and binding.name in plain
+        }
+
+    def gradient(self, rows: Array) -> dict[str, Array]:
+        """The gradient of the mean loss over ``rows`` by every weight that training may change."""
+        linked = self.linked("gradient", len(rows), 1)
+        linked.index[:] = rows
+        linked.run(self.crew(linked.threads), 1)
+        names = [name for name in linked.executable.lowered.outputs if name.startswith("gradient.")]
+        return {name.removeprefix("gradient."): linked.array(name) for name in names}
+
+    def predict(self, rows: Array, batch: int = 256) -> dict[str, Array]:
+        """The outputs for the rows ``int64[n]``: ``float32[n, ...]`` by name."""
+        import numpy as np
+
+        found: dict[str, list[Array]] = {}
+        for start in range(0, len(rows), batch):
+            part = rows[start : start + batch]
+            linked = self.linked("predict", len(part), 1)
+            linked.index[:] = part
+            linked.run(self.crew(linked.threads), 1)
+            for name in linked.executable.lowered.outputs:
+                found.setdefault(name, []).append(linked.array(name))
+        return {name: np.concatenate(parts) for name, parts in found.items()}
+
+    def _set_scalars(self, linked: Linked, first_step: int, lr: Array) -> None:
+        import numpy as np
+
+        steps = np.arange(first_step, first_step + len(lr))
+        if "step" in linked.inputs:
+            linked.inputs["step"][: len(lr)] = steps % (1 << 24)
+        optimizer = self.program.document.optimizer
+        if optimizer is None:
+            return
+        for lr_scale in {p.lr_scale for p in self.program.parameters.values() if p.trainable}:
+            for name, values in optimizer.scalars(lr * lr_scale, steps + 1).items():
+                key = scalar_key(name, lr_scale)
+                if key in linked.inputs:
+                    linked.inputs[key][: len(lr)] = values
+
+
+def processors() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def multiply_adds(graph: Graph, batch: int) -> int:
+    """Those of a graph for a batch."""
+    total: Dim = 0
+    for node in graph.nodes:
+        total = total + node.op.multiply_adds([value.type for value in node.inputs])
+    bound = bind(total, {"B": batch})
+    return bound if isinstance(bound, int) else 0

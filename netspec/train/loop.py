@@ -1,0 +1,288 @@
+"""The loop around the compiled epoch: chunks of steps, evaluation, selection, checkpoints."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from netspec.catalog.metrics import Metric
+from netspec.data.batches import epoch_order
+from netspec.data.dataset import Dataset
+from netspec.diagnostics import Diagnostic, NetspecError
+from netspec.runs.checkpoint import Checkpoint, save_checkpoint, save_weights
+from netspec.runs.metrics import MetricsLog
+from netspec.runs.run import Run
+from netspec.train.engine import Engine, Measured
+from netspec.train.progress import Progress, TrainPlan, TrainState
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array: TypeAlias = npt.NDArray[Any]
+
+Status: TypeAlias = Literal["finished", "stopped", "interrupted", "diverged"]
+
+CHUNK_SECONDS = 0.1
+"""How long steps run before Python looks up: progress is smooth then, and Ctrl-C answered at once."""
+
+CHECKPOINT_SECONDS = 10.0
+"""How much work a crash may cost."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop before the last epoch."""
+
+    steps: int | None = None
+    seconds: float | None = None
+
+
+@dataclass
+class Position:
+    """Where a training stands: all that a checkpoint holds beside arrays.
+
+    ``loss`` and ``totals`` are sums over the samples of this epoch, in float64 and in the order of the steps.
+    """
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    samples: int = 0
+    loss: float = 0.0
+    totals: dict[str, float] = field(default_factory=dict)
+    epoch_seconds: float = 0.0
+    best: dict[str, Any] | None = None
+    waited: int = 0
+
+
+class Trainer:
+    """Trains an engine on a dataset and keeps the run folder."""
+
+    def __init__(self, engine: Engine, dataset: Dataset, run: Run, progress: Progress, limits: Limits) -> None:
+        self.engine, self.dataset, self.run, self.progress, self.limits = engine, dataset, run, progress, limits
+        self.document = engine.program.document
+        self.train = self.document.train
+        self.rows = dataset.splits["train"]
+        self.batch = len(self.rows) if self.train.batch == "full" else self.train.batch
+        if self.batch > len(self.rows):
+            self.batch = len(self.rows)
+        self.at = Position()
+        self.best: dict[str, Array] = {}
+        self._begun = time.perf_counter()
+        self._saved = time.perf_counter()
+        self._seconds_a_step = 0.0
+        self._interrupted = False
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.rows) // self.batch)
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on where a checkpoint was taken."""
+        weights = {k: v for k, v in checkpoint.arrays.items() if not k.startswith("best/")}
+        self.engine.load(weights)
+        self.best = {k.removeprefix("best/"): v for k, v in checkpoint.arrays.items() if k.startswith("best/")}
+        self.at = Position(**checkpoint.progress)
+
+    def fit(self) -> Status:
+        """Train to the last epoch or to a limit; the run folder then holds a checkpoint of the end."""
+        threads = self.engine.threads("step", self.batch)
+        plan = TrainPlan(
+            self.document.name, str(self.run.path), self.train.epochs, self.steps_per_epoch, self.batch, threads
+        )
+        self.progress.started(plan)
+        with self._interruptible(), MetricsLog(self.run.metrics) as log:
+            status: Status = "finished"
+            while self.at.epoch < self.train.epochs:
+                stop = self._epoch()
+                if stop is None:
+                    self._end_epoch(log)
+                    stop = "finished" if self._is_patient_no_more() else None
+                if stop is not None:
+                    status = stop
+                    break
+                if time.perf_counter() - self._saved > CHECKPOINT_SECONDS:
+                    self.save(log)
+            self.save(log)
+        return status
+
+    def save(self, log: MetricsLog | None = None) -> None:
+        """Write the checkpoint; metrics go before it, so that it is never ahead of them."""
+        if log is not None:
+            log.sync()
+        weights = self.engine.weights()
+        best = self.best or weights
+        save_weights(self.run.last, weights, self.at.step)
+        save_weights(self.run.best, best, (self.at.best or {}).get("step", self.at.step))
+        arrays = {**self.engine.state(), **{f"best/{key}": array for key, array in self.best.items()}}
+        save_checkpoint(self.run.state, Checkpoint(arrays, dict(vars(self.at))))
+        self._saved = time.perf_counter()
+
+    def _epoch(self) -> Status | None:
+        """The steps left of this epoch; None when they are done."""
+        order = epoch_order(self.rows, self.train.seed, self.at.epoch, shuffle=self.train.shuffle)
+        whole = len(order) // self.batch
+        while self.at.step_in_epoch < self.steps_per_epoch:
+            first = self.at.step_in_epoch
+            count = self._chunk(whole - first) if first < whole else 1
+            start = first * self.batch
+            rows = order[start : start + count * self.batch].reshape(count, -1)
+            stop = self._steps(rows)
+            if stop is not None:
+                return stop
+        return None
+
+    def _chunk(self, left: int) -> int:
+        """How many steps to take before looking up."""
+        count = min(left, self.engine.capacity(self.batch))
+        if self.limits.steps is not None:
+            count = min(count, self.limits.steps - self.at.step)
+        if self._seconds_a_step:
+            count = min(count, int(CHUNK_SECONDS / self._seconds_a_step) + 1)
+        else:
+            count = min(count, 8)
+        return max(count, 1)
+
+    def _steps(self, rows: Array) -> Status | None:
+        import numpy as np
+
+        count, batch = rows.shape
+        lr = self._rates(count)
+        loss, sums, seconds = self.engine.train(rows, self.at.step, lr)
+        at = self.at
+        if not np.isfinite(loss).all():
+            raise self._diverged(at.step + int(np.flatnonzero(~np.isfinite(loss))[0]) + 1, float(lr[0]))
+        for value in loss.tolist():
+            at.loss += value * batch
+        for name, values in sums.items():
+            total = at.totals.get(name, 0.0)
+            for value in values.tolist():
+                total += value
+            at.totals[name] = total
+        at.step, at.step_in_epoch, at.samples = at.step + count, at.step_in_epoch + count, at.samples + count * batch
+        at.seconds, at.epoch_seconds = at.seconds + seconds, at.epoch_seconds + seconds
+        self._seconds_a_step = seconds / count
+        self.progress.step(self._state())
+        if self._interrupted:
+            return "interrupted"
+        if self.limits.steps is not None and at.step >= self.limits.steps:
+            return "stopped"
+        if self.limits.seconds is not None and time.perf_counter() - self._begun >= self.limits.seconds:
+            return "stopped"
+        return None
+
+    def _rates(self, count: int) -> Array:
+        import numpy as np
+
+        optimizer, schedule = self.document.optimizer, self.document.schedule
+        assert optimizer is not None
+        total = self.steps_per_epoch * self.train.epochs
+        rates = np.full(count, optimizer.lr, np.float64)
+        if schedule is not None:
+            for i in range(count):
+                rates[i] *= schedule.factor(self.at.step + i, self.at.epoch, total)
+        return rates
+
+    def _state(self) -> TrainState:
+        at = self.at
+        metrics = self.engine.metrics(at.totals, at.samples)
+        speed = at.samples / at.epoch_seconds if at.epoch_seconds else 0.0
+        return TrainState(at.epoch + 1, at.step_in_epoch, at.loss / at.samples, metrics, speed)
+
+    def _end_epoch(self, log: MetricsLog) -> None:
+        at = self.at
+        train = Measured(at.samples, at.loss / at.samples, self.engine.metrics(at.totals, at.samples))
+        at.epoch += 1
+        self._tell(log, "train", train, at.epoch_seconds)
+        measured = {"train": train}
+        if "validation" in self.dataset.splits:
+            begin = time.perf_counter()
+            measured["validation"] = self.engine.evaluate(self.dataset.splits["validation"])
+            self._tell(log, "validation", measured["validation"], time.perf_counter() - begin)
+        self._select(measured)
+        at.step_in_epoch, at.samples, at.loss, at.totals, at.epoch_seconds = 0, 0, 0.0, {}, 0.0
+
+    def _tell(self, log: MetricsLog, split: str, measured: Measured, seconds: float) -> None:
+        line = {
+            "epoch": self.at.epoch,
+            "step": self.at.step,
+            "split": split,
+            "loss": measured.loss,
+            "metrics": dict(measured.metrics),
+            "lr": float(self._rates(1)[0]),
+            "seconds": seconds,
+            "samples_per_second": measured.rows / seconds if seconds else 0.0,
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        log.append(line)
+        self.progress.epoch(line)
+
+    def _select(self, measured: Mapping[str, Measured]) -> None:
+        """Keep the weights of the best epoch; without a validation split those of the last."""
+        select = self.train.select
+        split = select.split if select else "validation"
+        metric = select.metric if select else "loss"
+        if split not in measured:
+            if select is not None and split in self.dataset.splits:
+                measured = {**measured, split: self.engine.evaluate(self.dataset.splits[split])}
+            else:
+                split, metric = "train", ""
+        found = measured[split]
+        at = self.at
+        facts = {"epoch": at.epoch, "step": at.step, "split": split, "metrics": {"loss": found.loss, **found.metrics}}
+        if not metric:
+            at.best, self.best = facts, {}
+            return
+        if at.best is None or self._is_better(metric, facts["metrics"][metric], at.best["metrics"][metric]):
+            at.best, at.waited, self.best = facts, 0, self.engine.weights()
+        else:
+            at.waited += 1
+
+    def _is_better(self, metric: str, new: float, old: float) -> bool:
+        higher = any(b.name == metric and isinstance(b.what, Metric) and b.what.better == "higher" for b in self.document.metrics)
+        return new > old if higher else new < old
+
+    def _is_patient_no_more(self) -> bool:
+        stop = self.train.early_stop
+        return stop is not None and self.at.waited >= stop.patience
+
+    def _diverged(self, step: int, lr: float) -> NetspecError:
+        message = f"the loss of step {step} is not a finite number"
+        helps = [f"the learning rate {lr:g} may be too high: try `--set optimizer.{self._optimizer_kind()}.lr={lr / 10:g}`"]
+        notes = [f"the last good checkpoint is that of step {self._saved_step()}"] if self.run.state.exists() else []
+        return NetspecError(Diagnostic("not-finite", message, notes=tuple(notes), helps=tuple(helps)))
+
+    def _optimizer_kind(self) -> str:
+        assert self.document.optimizer is not None
+        return self.document.optimizer.kind
+
+    def _saved_step(self) -> int:
+        from netspec.runs.checkpoint import load_checkpoint
+
+        return int(load_checkpoint(self.run.state).progress["step"])
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Ctrl-C asks to stop after the steps that run now; a second one is as rude as it is elsewhere."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.getsignal(signal.SIGINT)
+
+        def ask(number: int, frame: Any) -> None:
+            self._interrupted = True
+            signal.signal(signal.SIGINT, before)
+
+        signal.signal(signal.SIGINT, ask)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)

@@ -1,0 +1,59 @@
+"""What a training tells while it goes on; who shows it is not known here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class TrainPlan:
+    """What is known before the first step."""
+
+    name: str
+    run: str
+    epochs: int
+    steps_per_epoch: int
+    batch: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class TrainState:
+    """Where a training stands between two chunks of steps; loss and metrics are means over the epoch so far."""
+
+    epoch: int
+    step_in_epoch: int
+    loss: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    samples_per_second: float = 0.0
+
+
+class Progress(Protocol):
+    """Who listens."""
+
+    def started(self, plan: TrainPlan) -> None:
+        """The training begins, or goes on."""
+
+    def compiling(self, done: int, total: int) -> None:
+        """So many of the kernels that the cache lacked are compiled."""
+
+    def step(self, state: TrainState) -> None:
+        """A chunk of steps is done."""
+
+    def epoch(self, line: Mapping[str, Any]) -> None:
+        """A line of `metrics.jsonl`: an epoch and a split."""
+
+    def finished(self, summary: Mapping[str, Any]) -> None:
+        """The training ended, in whatever way."""
+
+
+class Silent:
+    """Listens to nothing."""
+
+    def started(self, plan: TrainPlan) -> None: ...
+    def compiling(self, done: int, total: int) -> None: ...
+    def step(self, state: TrainState) -> None: ...
+    def epoch(self, line: Mapping[str, Any]) -> None: ...
+    def finished(self, summary: Mapping[str, Any]) -> None: ...
