@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 import click
 
 from netspec import __version__
@@ -19,6 +22,13 @@ netspec trains networks that a YAML spec describes.
 """
 
 
+def _skip_pydantic_plugins() -> None:
+    """Pydantic would look for plugins in the metadata of all installed packages, which costs each command 20 ms."""
+    loader = ModuleType("pydantic.plugin._loader")
+    vars(loader)["get_plugins"] = lambda: ()
+    sys.modules.setdefault(loader.__name__, loader)
+
+
 @click.group(cls=Netspec, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="netspec", message="%(prog)s %(version)s")
 @click.pass_context
@@ -30,5 +40,6 @@ def cli(context: click.Context) -> None:
 
 def main() -> None:
     """Run the program and exit with its code."""
+    _skip_pydantic_plugins()
     safe_streams()
     cli(prog_name="netspec")

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from netspec.train.progress import TrainPlan, TrainState
 
 _REDRAW_SECONDS: Final = 0.1
-_MOST_LINES: Final = 100  # of epochs on a terminal's history or in a log; beyond, only every so manieth is printed
 
 
 class Quiet(Silent):
@@ -30,7 +29,9 @@ class Quiet(Silent):
 
 
 class Lines:
-    """A line an epoch, with all splits on it, for logs and pipes."""
+    """A line an epoch, with all splits on it, for logs and pipes; of a very long training only every so manieth."""
+
+    most_lines = 100
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -66,7 +67,7 @@ class Lines:
     def _flush(self) -> None:
         if self._splits:
             epoch = int(self._splits[0]["epoch"])
-            if is_shown(epoch, self._epochs):
+            if is_shown(epoch, self._epochs, self.most_lines):
                 self._say(epoch_line(self._splits, self._epochs, width_of(self._stream)))
             self._splits = []
 
@@ -81,6 +82,8 @@ class Bar(Lines):
     Rich is imported at the first step: its 50 ms would delay the start. It draws only when called, as a thread of its
     own would take time from those that train.
     """
+
+    most_lines = 40
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
@@ -210,9 +213,9 @@ def opening(plan: TrainPlan) -> str:
     return f"{plan.name}: {steps}, batch {plan.batch}, {threads}, in {plan.run}"
 
 
-def is_shown(epoch: int, epochs: int) -> bool:
-    """Whether an epoch gets a line: all of a short training, about a hundred of a long one, always first and last."""
-    every = max(1, -(-epochs // _MOST_LINES))
+def is_shown(epoch: int, epochs: int, most: int) -> bool:
+    """Whether an epoch gets a line: all of a short training, about ``most`` of a long one, always first and last."""
+    every = max(1, -(-epochs // most))
     return epoch in (1, epochs) or epoch % every == 0
 
 

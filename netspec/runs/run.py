@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from netspec.diagnostics import Diagnostic, EnvironmentFault
@@ -91,18 +91,9 @@ class Run:
         write_text(self.spec, resolved)
 
     def keep_source(self, files: Mapping[str, str]) -> None:
-        """Copy the spec and its includes, under their paths; one that leads outside loses its root and its dots.
-
-        Two files may then meet under one name: the second gets a number, as nothing may be lost.
-        """
-        taken: set[Path] = set()
-        for name, text in files.items():
-            target = first = self.source.joinpath(*_parts_inside(name))
-            number = 1
-            while target in taken:
-                number += 1
-                target = first.with_stem(f"{first.stem}-{number}")
-            taken.add(target)
+        """Copy the spec and its includes, each at its place below the folder that holds them all."""
+        for place, text in _below_common_folder(files).items():
+            target = self.source / place
             with disk_faults("write", target):
                 target.parent.mkdir(parents=True, exist_ok=True)
             write_bytes(target, text.encode())
@@ -158,9 +149,17 @@ def _take(descriptor: int) -> bool:
     return False
 
 
-def _parts_inside(name: str) -> list[str]:
-    parts = [part for part in PurePosixPath(Path(name).as_posix()).parts if part not in ("..", "/") and ":" not in part]
-    return parts or ["spec.yaml"]
+def _below_common_folder(files: Mapping[str, str]) -> dict[Path, str]:
+    """Texts by relative paths. What came from no file is `spec.yaml` (`<text>`) or left to the record (`--set`)."""
+    found = {Path("spec.yaml"): text for name, text in files.items() if name.startswith("<")}
+    written = {name: text for name, text in files.items() if not name.startswith(("<", "--"))}
+    named = {Path(os.path.abspath(name)): text for name, text in written.items()}  # noqa: PTH100
+    try:
+        # `abspath` and not `resolve`: a link keeps the name that it is known by.
+        common = Path(os.path.commonpath([path.parent for path in named])) if named else Path()
+    except ValueError:  # two drives of Windows
+        return found | {Path(path.drive.rstrip(":"), *path.parts[1:]): text for path, text in named.items()}
+    return found | {path.relative_to(common): text for path, text in named.items()}
 
 
 def _busy(folder: Path, lock: Path) -> Diagnostic:

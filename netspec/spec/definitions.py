@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from netspec.catalog.activations import Activation, defined_activation
@@ -30,9 +31,9 @@ class Definitions:
     broken_losses: set[str] = field(default_factory=set)
 
 
-def read_definitions(root: Map, report: Report) -> Definitions:
+def read_definitions(root: Map, base: Path | None, report: Report) -> Definitions:
     """Everything that `blocks`, `cells`, `activations` and `losses` define; formulas have no `${}` left."""
-    found = Definitions(Kinds(report))
+    found = Definitions(Kinds(report, base))
     kinds = found.kinds
     for entry in section(root, "blocks", report):
         if _claim(entry, kinds, report):

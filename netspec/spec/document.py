@@ -151,7 +151,7 @@ class _Reading:
         names = {} if variables is None else {key: entry.value for key, entry in variables.entries.items()}
         environment = Environment(names, report)
         self.root = self._resolved(environment)
-        definitions = read_definitions(self.root, report)
+        definitions = read_definitions(self.root, self.given_base, report)
         self._data(definitions)
         environment.size, environment.fields = self._size, tuple(self.fields or self._written_fields())
         topology = self._network(environment, definitions)
@@ -210,9 +210,14 @@ class _Reading:
         return stem
 
     def _base(self) -> Path:
+        """The folder that paths of the data are relative to: that of the file that names the source."""
         if self.given_base is not None:
             return self.given_base
-        return Path(self.file).parent if self.file != "<text>" else Path()
+        data = self.root.get("data")
+        source = data.entries.get("source") if isinstance(data, Map) else None
+        file = source.key_span.file if source is not None else self.file
+        file = self.file if file.startswith("--") else file
+        return Path() if file.startswith("<") else Path(file).parent
 
     def _resolved(self, environment: Environment) -> Map:
         """Definitions and data, which see variables only; the rest waits for the sizes of the data."""
@@ -243,19 +248,11 @@ class _Reading:
         place = Place("`data`", entry.key_span, _data_elsewhere())
         self.data = build(DataSection, section, place, self.report, definitions.kinds.make)
         if self.data is not None:
-            base = self._data_base(section)
+            base = self._base()
             before = len(self.report.diagnostics)
             self.fields = self.data.resolve(base, self.report, lambda path: _span_at(section, path, entry.key_span))
             is_sound = len(self.report.diagnostics) == before
             self.complete = is_sound and self.fields is not None and self.data.complete(base)
-
-    def _data_base(self, section: Map) -> Path:
-        """The folder of the file that names the source."""
-        source = section.entries.get("source")
-        if self.given_base is not None or source is None or source.key_span.file not in self.report.sources:
-            return self._base()
-        file = source.key_span.file
-        return self._base() if file.startswith(("<", "--")) else Path(file).parent
 
     def _size(self, name: str) -> int | Size | None:
         if self.fields is not None and name in self.fields:

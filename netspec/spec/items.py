@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from netspec.catalog.activations import Activation
@@ -86,6 +87,7 @@ class Kinds:
     """Which kinds there are: those of the catalog, hidden by what the spec defines."""
 
     report: Report
+    base: Path | None = None
     activations: dict[str, type[Activation]] = field(default_factory=dict)
     names: dict[str, Span] = field(default_factory=dict)
     """What the spec defines and layers can name, with its place: blocks, cells, activations."""
@@ -94,10 +96,9 @@ class Kinds:
 
     def make(self, node: Node, family: type[Declared]) -> Declared | None:
         """The instance that the item at ``node`` describes; None when its fault is in the report."""
-        what = family.family
         if family is Initializer:
-            node = _as_initializer(node)
-        item = read_item(node, what, self.report)
+            node = self._as_initializer(node)
+        item = read_item(node, family.family, self.report)
         if item is None:
             return None
         model = self.find(item, family)
@@ -125,6 +126,22 @@ class Kinds:
         return build(model, found, place, self.report, self.make)
 
 
+    def path(self, text: str, span: Span) -> Path:
+        """A path in the spec: relative to the file that it stands in, or to the base that was given."""
+        is_file = not span.file.startswith(("<", "--"))
+        return (self.base or (Path(span.file).parent if is_file else Path())) / text
+
+    def _as_initializer(self, node: Node) -> Node:
+        """A bare number is a constant, a bare list the very values; the path of a file is where it really lies."""
+        if isinstance(node, Map) and len(node.entries) == 1:
+            file = node.get("file")
+            if isinstance(file, Scalar) and isinstance(file.value, str):
+                return node.with_value("file", Scalar(str(self.path(file.value, file.span)), file.span))
+        is_number = isinstance(node, Scalar) and isinstance(node.value, int | float) and not isinstance(node.value, bool)
+        kind = "constant" if is_number else "given" if isinstance(node, List) else None
+        return node if kind is None else Map({kind: Entry(kind, node.span, node)}, node.span)
+
+
 def known_kinds(family: type[Declared], activations: Mapping[str, object] = {}) -> list[str]:
     own = list(activations) if family is Activation else []
     return own + list(family.kinds)
@@ -138,10 +155,3 @@ def unknown_kind(item: Item, what: str, choices: Iterable[str], report: Report) 
     if not near and 0 < len(known) <= 12:
         helps = [f"there are {', '.join(f'`{name}`' for name in known)}"]
     report.error("unknown-kind", f"there is no {what} `{shorten(item.kind)}`", item.kind_span, helps=helps)
-
-
-def _as_initializer(node: Node) -> Node:
-    """A bare number is a constant, a bare list the very values."""
-    is_number = isinstance(node, Scalar) and isinstance(node.value, int | float) and not isinstance(node.value, bool)
-    kind = "constant" if is_number else "given" if isinstance(node, List) else None
-    return node if kind is None else Map({kind: Entry(kind, node.span, node)}, node.span)

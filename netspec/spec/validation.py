@@ -127,16 +127,17 @@ def _convert(node: Node, annotation: Any, items: Items) -> Any:
         made = items(node, family)
         return _BROKEN if made is None else made
     origin, parts = get_origin(annotation), get_args(annotation)
+    found = plain(node)
     if origin in (Union, types.UnionType):
-        return _convert_union(node, parts, items)
-    if origin in (tuple, list) and isinstance(node, List):
+        found = _convert_union(node, parts, items)
+    elif origin in (tuple, list) and isinstance(node, List):
         inner = next(part for part in parts if family_of(part))
-        return [_convert(item, inner, items) for item in node.items]
-    if origin is not None and issubclass(origin, Mapping) and isinstance(node, Map):
-        return {key: _convert(entry.value, parts[1], items) for key, entry in node.entries.items()}
-    if origin is not None and not isinstance(origin, type):  # Annotated
-        return _convert(node, parts[0], items)
-    return plain(node)
+        found = [_convert(item, inner, items) for item in node.items]
+    elif isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(node, Map):
+        found = {key: _convert(entry.value, parts[1], items) for key, entry in node.entries.items()}
+    elif origin is not None and not isinstance(origin, type):  # Annotated
+        found = _convert(node, parts[0], items)
+    return found
 
 
 def _convert_union(node: Node, parts: tuple[Any, ...], items: Items) -> Any:

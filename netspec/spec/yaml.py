@@ -311,7 +311,8 @@ class Reader:
         line, column = (mark.line + 1, mark.column + 1) if mark else self._place(getattr(fault, "position", 0))
         span = self._inside(Span(self.file, line, column, line, column + 1))
         lines = LINE_BREAK.split(self.text)
-        found = lines[line - 1][column - 1 : column] if line <= len(lines) else ""
+        before = lines[line - 1][: column + 1] if line <= len(lines) else ""
+        found = before[column - 1 : column]
         problem = getattr(fault, "problem", None) or getattr(fault, "reason", None) or "it cannot be read"
         if found == "\t":
             helps = ["indent with spaces"]
@@ -322,7 +323,7 @@ class Reader:
         if start is not None and getattr(fault, "context", None) and start.line + 1 != line:
             notes = [f"{fault.context}, which starts on line {start.line + 1}"]  # type: ignore[attr-defined]  # a MarkedYAMLError
         helps = ["quote the text"] if found and found in ("@", "`", "%", "&", "*", "!") else []
-        if "${" in lines[line - 1][: column + 1]:
+        if "${" in before:
             helps = ["quote `${...}` inside brackets and braces"]
             self._forget_line(line)
         self.report.error("yaml-syntax", f"this is not YAML: {problem}", span, notes=notes, helps=helps)

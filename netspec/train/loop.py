@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -17,12 +14,12 @@ from netspec.data.dataset import Dataset
 from netspec.diagnostics import Diagnostic, NetspecError
 from netspec.runs.checkpoint import Checkpoint, save_checkpoint, save_weights
 from netspec.runs.metrics import MetricsLog
+from netspec.runs.platform import Interrupt, catch_interrupts
 from netspec.runs.run import Run
 from netspec.train.engine import Engine, Measured
 from netspec.train.progress import Progress, TrainPlan, TrainState
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     Array: TypeAlias = npt.NDArray[Any]
@@ -72,14 +69,13 @@ class Trainer:
         self.train = self.document.train
         self.rows = dataset.splits["train"]
         self.batch = len(self.rows) if self.train.batch == "full" else self.train.batch
-        if self.batch > len(self.rows):
-            self.batch = len(self.rows)
+        self.batch = min(self.batch, len(self.rows))
         self.at = Position()
         self.best: dict[str, Array] = {}
         self._begun = time.perf_counter()
         self._saved = time.perf_counter()
         self._seconds_a_step = 0.0
-        self._interrupted = False
+        self._interrupt = Interrupt()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -99,7 +95,7 @@ class Trainer:
             self.document.name, str(self.run.path), self.train.epochs, self.steps_per_epoch, self.batch, threads
         )
         self.progress.started(plan)
-        with self._interruptible(), MetricsLog(self.run.metrics) as log:
+        with catch_interrupts() as self._interrupt, MetricsLog(self.run.metrics) as log:
             status: Status = "finished"
             while self.at.epoch < self.train.epochs:
                 stop = self._epoch()
@@ -171,7 +167,7 @@ class Trainer:
         at.seconds, at.epoch_seconds = at.seconds + seconds, at.epoch_seconds + seconds
         self._seconds_a_step = seconds / count
         self.progress.step(self._state())
-        if self._interrupted:
+        if self._interrupt.requested:
             return "interrupted"
         if self.limits.steps is not None and at.step >= self.limits.steps:
             return "stopped"
@@ -268,21 +264,3 @@ class Trainer:
         from netspec.runs.checkpoint import load_checkpoint
 
         return int(load_checkpoint(self.run.state).progress["step"])
-
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Ctrl-C asks to stop after the steps that run now; a second one is as rude as it is elsewhere."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.getsignal(signal.SIGINT)
-
-        def ask(number: int, frame: Any) -> None:
-            self._interrupted = True
-            signal.signal(signal.SIGINT, before)
-
-        signal.signal(signal.SIGINT, ask)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)

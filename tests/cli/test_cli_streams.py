@@ -82,10 +82,10 @@ def test_a_count_of_kernels_is_taken_away_when_compiling_fails() -> None:
 
 
 def test_a_long_training_has_about_a_hundred_lines() -> None:
-    shown = [epoch for epoch in range(1, 5001) if is_shown(epoch, 5000)]
+    shown = [epoch for epoch in range(1, 5001) if is_shown(epoch, 5000, 100)]
     assert len(shown) == 101
     assert (shown[0], shown[-1]) == (1, 5000)
-    assert all(is_shown(epoch, 100) for epoch in range(1, 101))
+    assert all(is_shown(epoch, 100, 100) for epoch in range(1, 101))
 
 
 @pytest.mark.parametrize(

@@ -170,20 +170,22 @@ def test_a_record_can_say_on_what_machine() -> None:
     assert {"netspec", "python", "numpy", "numba"} <= facts["versions"].keys()
 
 
-def test_sources_are_kept_inside_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        (["deep/specs/digits.yaml"], ["digits.yaml"]),
+        (["specs/a.yaml", "specs/parts/b.yaml"], ["a.yaml", "parts/b.yaml"]),
+        (["specs/a.yaml", "specs/../common/a.yaml"], ["specs/a.yaml", "common/a.yaml"]),
+        (["/etc/a.yaml", "/usr/b.yaml"], ["etc/a.yaml", "usr/b.yaml"]),
+        (["<text>", "--set"], ["spec.yaml"]),
+    ],
+)
+def test_sources_lie_as_they_did_below_their_common_folder(names: list[str], kept: list[str]) -> None:
     run = create_run("digits")
-    run.keep_source(
-        {"digits.yaml": "a\r\n", "../common/sgd.yaml": "b", "common/sgd.yaml": "c", "/etc/x.yaml": "d", "..": "e"}
-    )
-    kept = {
-        path.relative_to(run.source).as_posix(): path.read_bytes() for path in run.source.rglob("*") if path.is_file()
-    }
-    assert kept == {
-        "digits.yaml": b"a\r\n",
-        "common/sgd.yaml": b"b",
-        "common/sgd-2.yaml": b"c",
-        "etc/x.yaml": b"d",
-        "spec.yaml": b"e",
+    run.keep_source({name: f"{name}\r\n" for name in names})
+    found = {path.relative_to(run.source).as_posix(): path for path in run.source.rglob("*") if path.is_file()}
+    assert {name: path.read_bytes().decode() for name, path in found.items()} == {
+        place: f"{name}\r\n" for name, place in zip(names, kept, strict=False)
     }
 
 

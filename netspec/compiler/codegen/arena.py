@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from netspec.compiler.codegen.buffers import LINE, SPARE
@@ -19,11 +19,13 @@ class Arena:
     bytes: int
 
 
-def plan_arena(schedule: Schedule, sizes: Mapping[str, Dim], *, threads: int) -> Arena:
+def plan_arena(
+    schedule: Schedule, sizes: Mapping[str, Dim], *, threads: int, outputs: Collection[Buffer] = ()
+) -> Arena:
     """Give buffers that are never alive together the same bytes.
 
     Between two barriers threads run apart: with several of them a buffer is alive for whole phases, with one from the
-    call that writes it first to the call that reads it last.
+    call that writes it first to the call that reads it last. ``outputs`` are alive to the end.
     """
     alive: dict[Buffer, tuple[int, int]] = {}
     time = 0
@@ -35,6 +37,7 @@ def plan_arena(schedule: Schedule, sizes: Mapping[str, Dim], *, threads: int) ->
                     alive[access.buffer] = first, time
             time += threads == 1
         time += threads != 1
+    alive.update({buffer: (alive[buffer][0], time) for buffer in outputs if buffer in alive})
     extents = {buffer: _padded(known(bind(buffer.bytes, sizes))) for buffer in alive}
     offsets: dict[Buffer, int] = {}
     for buffer in sorted(alive, key=lambda b: (-extents[b], alive[b])):

@@ -45,7 +45,8 @@ class Executable:
 
     def arena(self, batch: int, threads: int) -> Arena:
         """The plan of what lives within a step."""
-        return plan_arena(self.schedule, {"B": batch}, threads=threads)
+        outputs = set(self.lowered.outputs.values())
+        return plan_arena(self.schedule, {"B": batch}, threads=threads, outputs=outputs)
 
     def persistent_bytes(self) -> int:
         """What parameters, state and constants take, padding included."""

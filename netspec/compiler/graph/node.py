@@ -93,6 +93,11 @@ class Graph:
     outputs: tuple[tuple[str, Value], ...]
     setup: Graph | None = field(default=None)
 
+    def __repr__(self) -> str:
+        from netspec.compiler.graph.printer import show  # which prints nodes and so stands above them
+
+        return show(self)
+
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
         """All nodes that outputs need, inputs first, each after what it reads; the order is a function of the graph."""
