@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from netspec.inspection import Compiled
-    from netspec.runs.run import Run
     from netspec.train.engine import Engine
     from netspec.train.gradients import CheckedGradient
     from netspec.train.opening import Opened
@@ -128,8 +126,8 @@ def train(
         NetspecError: if the spec, the data or the machine do not allow it; the run then holds its last checkpoint.
     """
     from netspec.train.loop import Limits
-    from netspec.train.session import begin, go_on
     from netspec.train.progress import Silent
+    from netspec.train.session import begin, go_on
 
     listener = progress or Silent()
     limits = Limits(steps, max_seconds)
@@ -186,7 +184,9 @@ def evaluate(target: str | Path, *, check: bool = False, threads: int | None = N
     return Evaluated(name, splits, tuple(held))
 
 
-def _engine_of(target: str | Path, threads: int | None) -> tuple[str, Document, Opened, Engine, dict[str, dict[str, Array]]]:
+def _engine_of(
+    target: str | Path, threads: int | None
+) -> tuple[str, Document, Opened, Engine, dict[str, dict[str, Array]]]:
     """A spec as initialised or a run with its best weights; and the weights of `best` and `last`."""
     from netspec.runs.checkpoint import load_weights
     from netspec.train.engine import Engine
@@ -204,9 +204,7 @@ def _engine_of(target: str | Path, threads: int | None) -> tuple[str, Document, 
         document, name, fitted = document_of(run), run.name, fitted_of(run)
         kept = {"best": load_weights(run.best).arrays, "last": load_weights(run.last).arrays}
     opened = open_spec(document, fitted=fitted)
-    engine = Engine(
-        opened.program, opened.dataset.columns, opened.constants, seed=document.train.seed, threads=threads
-    )
+    engine = Engine(opened.program, opened.dataset.columns, opened.constants, seed=document.train.seed, threads=threads)
     if kept:
         engine.load(kept["best"])
     return name, document, opened, engine, kept
@@ -274,5 +272,3 @@ def gradcheck(spec: Path | str, *, overrides: Sequence[str] = (), rows: int = 17
     checked = check_gradients(engine, dict(opened.dataset.columns), chosen)
     engine.close()
     return GradCheck(tuple(checked), LIMIT)
-
-

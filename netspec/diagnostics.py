@@ -56,6 +56,9 @@ CODES: Final[Mapping[str, str]] = {
     "folder-not-empty": "The folder for a run holds something already.",
     "run-busy": "Another process trains in this run.",
     "unknown-run": "There is no such run.",
+    "changed-data": "The data are not those that the run began with.",
+    "wrong-weights": "A file of weights does not fit the network.",
+    "unknown-pass": "The compiler has no pass of that name.",
     # the machine, and netspec itself
     "disk-full": "The disk is full, or a limit on file sizes is reached.",
     "disk-fault": "The disk or the folder does not do what it should.",

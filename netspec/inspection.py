@@ -60,9 +60,7 @@ class Compiled:
         from netspec.compiler.codegen.objects import assembly_text, llvm_text
 
         text_of = llvm_text if what == "llvm" else assembly_text
-        for kernel in executable.kernels:
-            texts.append(f"; {kernel.name}\n{text_of(kernel)}")
-        return "\n".join(texts)
+        return "\n".join(f"; {kernel.name}\n{text_of(kernel)}" for kernel in executable.kernels)
 
     def _kind(self) -> Kind:
         document = self.program.document
@@ -142,5 +140,3 @@ def _fact(name: str, value: Dim) -> dict[str, Any]:
 
 def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines()) + "\n"
-
-

@@ -201,7 +201,9 @@ class _Builder:
         if known is not None:
             return known
         facts = self.program.fields[name]
-        table = self.g.input(f"data.{name}", TensorType(facts.dtype, (ROWS_OF_DATA, *(facts.type.shape or ()))), "stored")
+        table = self.g.input(
+            f"data.{name}", TensorType(facts.dtype, (ROWS_OF_DATA, *(facts.type.shape or ()))), "stored"
+        )
         value = self.g.add(Gather(), table, self.index)
         if facts.type.kind not in ("category", "index"):
             if facts.dtype != "float32":
@@ -219,10 +221,11 @@ class _Builder:
         found = []
         for binding in bindings:
             output = self.values.get(binding.output) if binding.output else None
-            if binding.what is None or output is None or binding.target not in self.program.fields:
+            target = binding.target or ""
+            if binding.what is None or output is None or target not in self.program.fields:
                 continue
-            if self.model.check(binding, output, self.program.fields[binding.target].type):
-                found.append((binding, output, self._field(binding.target)))
+            if self.model.check(binding, output, self.program.fields[target].type):
+                found.append((binding, output, self._field(target)))
         return found
 
     def _loss(self) -> Value | None:
@@ -303,7 +306,9 @@ class _Builder:
         assert optimizer is not None
         keys = [f"{parameter.key}/{state}" for state in optimizer.states]
         states = [self.g.input(key, value.type, "state") for key in keys]
-        scalars = [self.g.input(scalar_key(name, parameter.lr_scale), SCALAR, "step") for name in optimizer.scalar_names]
+        scalars = [
+            self.g.input(scalar_key(name, parameter.lr_scale), SCALAR, "step") for name in optimizer.scalar_names
+        ]
         node = self.g.node(Map(optimizer.update()), value, gradient, *states, *scalars)
         return dict(zip([parameter.key, *keys], node.values, strict=True))
 
@@ -311,5 +316,3 @@ class _Builder:
 def scalar_key(name: str, lr_scale: float) -> str:
     """The graph input of an optimizer's scalar, for parameters with that factor on the learning rate."""
     return f"optimizer.{name}" if lr_scale == 1 else f"optimizer.{name}@{lr_scale!r}"
-
-

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 import click
 
 from netspec.cli.streams import has_colour, is_terminal, width_of
-from netspec.cli.table import duration, measure
+from netspec.cli.table import counted, duration, measure
 from netspec.train.progress import Silent
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Lines:
     def compiling(self, done: int, total: int) -> None:
         if total and not self._compiling:
             self._compiling = True
-            self._say(f"compiling {total} kernel{'s' * (total != 1)}, first time only")
+            self._say(f"compiling {counted(total, 'kernel')}, first time only")
 
     def step(self, state: TrainState) -> None:
         self._flush()
@@ -101,7 +101,7 @@ class Bar(Lines):
 
     def compiling(self, done: int, total: int) -> None:
         if total:
-            text = f"compiling {total} kernel{'s' * (total != 1)}, first time only: {done}"
+            text = f"compiling {counted(total, 'kernel')}, first time only: {done}"
             self._count(text if done < total else "")
 
     def step(self, state: TrainState) -> None:
@@ -208,9 +208,8 @@ def progress_for(stream: TextIO, *, quiet: bool = False) -> Unwatched:
 
 def opening(plan: TrainPlan) -> str:
     """The first line: what begins, and where its files go."""
-    threads = f"{plan.threads} thread{'s' * (plan.threads != 1)}"
-    steps = f"{plan.epochs} epochs of {plan.steps_per_epoch:,} steps"
-    return f"{plan.name}: {steps}, batch {plan.batch}, {threads}, in {plan.run}"
+    steps = f"{counted(plan.epochs, 'epoch')} of {counted(plan.steps_per_epoch, 'step')}"
+    return f"{plan.name}: {steps}, batch {plan.batch}, {counted(plan.threads, 'thread')}, in {plan.run}"
 
 
 def is_shown(epoch: int, epochs: int, most: int) -> bool:

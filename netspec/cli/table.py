@@ -49,6 +49,11 @@ def count(value: int | str | None) -> str:
     return f"{value:,}" if isinstance(value, int) else value or ""
 
 
+def counted(n: int, word: str) -> str:
+    """1 step, 20 steps."""
+    return f"{n:,} {word}{'s' * (n != 1)}"
+
+
 def amount(bytes_: int) -> str:
     """Memory in the unit that fits."""
     value = float(bytes_)

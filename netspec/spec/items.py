@@ -125,7 +125,6 @@ class Kinds:
         place = Place(f"`{item.kind}`", item.kind_span, others, also)
         return build(model, found, place, self.report, self.make)
 
-
     def path(self, text: str, span: Span) -> Path:
         """A path in the spec: relative to the file that it stands in, or to the base that was given."""
         is_file = not span.file.startswith(("<", "--"))
@@ -137,7 +136,9 @@ class Kinds:
             file = node.get("file")
             if isinstance(file, Scalar) and isinstance(file.value, str):
                 return node.with_value("file", Scalar(str(self.path(file.value, file.span)), file.span))
-        is_number = isinstance(node, Scalar) and isinstance(node.value, int | float) and not isinstance(node.value, bool)
+        is_number = (
+            isinstance(node, Scalar) and isinstance(node.value, int | float) and not isinstance(node.value, bool)
+        )
         kind = "constant" if is_number else "given" if isinstance(node, List) else None
         return node if kind is None else Map({kind: Entry(kind, node.span, node)}, node.span)
 

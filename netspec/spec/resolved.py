@@ -27,7 +27,6 @@ from netspec.spec.binding import Binding
 from netspec.spec.document import VERSION, Document
 from netspec.spec.emit import size_text, to_yaml
 from netspec.spec.items import Item, read_item
-from netspec.spec.training import Train
 from netspec.spec.tree import List, Map, Node, Scalar
 from netspec.spec.validation import family_of
 from netspec.tensortype import Size

@@ -141,11 +141,9 @@ class Trainer:
         count = min(left, self.engine.capacity(self.batch))
         if self.limits.steps is not None:
             count = min(count, self.limits.steps - self.at.step)
-        if self._seconds_a_step:
-            count = min(count, int(CHUNK_SECONDS / self._seconds_a_step) + 1)
-        else:
-            count = min(count, 8)
-        return max(count, 1)
+        first_guess = 8
+        fitting = int(CHUNK_SECONDS / self._seconds_a_step) + 1 if self._seconds_a_step else first_guess
+        return max(min(count, fitting), 1)
 
     def _steps(self, rows: Array) -> Status | None:
         import numpy as np
@@ -233,18 +231,20 @@ class Trainer:
                 split, metric = "train", ""
         found = measured[split]
         at = self.at
-        facts = {"epoch": at.epoch, "step": at.step, "split": split, "metrics": {"loss": found.loss, **found.metrics}}
+        values = {"loss": found.loss, **found.metrics}
+        facts = {"epoch": at.epoch, "step": at.step, "split": split, "metrics": values}
         if not metric:
             at.best, self.best = facts, {}
             return
-        if at.best is None or self._is_better(metric, facts["metrics"][metric], at.best["metrics"][metric]):
+        if at.best is None or self._is_better(metric, values[metric], at.best["metrics"][metric]):
             at.best, at.waited, self.best = facts, 0, self.engine.weights()
         else:
             at.waited += 1
 
     def _is_better(self, metric: str, new: float, old: float) -> bool:
-        higher = any(b.name == metric and isinstance(b.what, Metric) and b.what.better == "higher" for b in self.document.metrics)
-        return new > old if higher else new < old
+        whats = {binding.name: binding.what for binding in self.document.metrics}
+        what = whats.get(metric)
+        return new > old if isinstance(what, Metric) and what.better == "higher" else new < old
 
     def _is_patient_no_more(self) -> bool:
         stop = self.train.early_stop
@@ -252,7 +252,9 @@ class Trainer:
 
     def _diverged(self, step: int, lr: float) -> NetspecError:
         message = f"the loss of step {step} is not a finite number"
-        helps = [f"the learning rate {lr:g} may be too high: try `--set optimizer.{self._optimizer_kind()}.lr={lr / 10:g}`"]
+        helps = [
+            f"the learning rate {lr:g} may be too high: try `--set optimizer.{self._optimizer_kind()}.lr={lr / 10:g}`"
+        ]
         notes = [f"the last good checkpoint is that of step {self._saved_step()}"] if self.run.state.exists() else []
         return NetspecError(Diagnostic("not-finite", message, notes=tuple(notes), helps=tuple(helps)))
 

@@ -86,7 +86,7 @@ def field_facts(dataset: Dataset) -> dict[str, FieldFacts]:
     for name, type_ in dataset.fields.items():
         scaling = dataset.fitted.fields[name].offset
         shape = None if scaling is None else tuple(scaling.shape)
-        dtype = cast(DType, str(dataset.columns[name].dtype))
+        dtype = cast("DType", str(dataset.columns[name].dtype))
         facts[name] = FieldFacts(type_, dtype, shape, _middle(dataset, name))
     return facts
 

@@ -75,11 +75,12 @@ class Predictor:
         """The names of the classes that an output scores, if it does; and the field that it was trained to tell."""
         ref = self.document.network.outputs[output]
         for binding in self.document.losses:
-            if binding.output == ref and isinstance(binding.what, Loss) and binding.target in self.fitted.fields:
-                classes = self.fitted.fields[binding.target].type.classes or ()
+            target = binding.target or ""
+            if binding.output == ref and isinstance(binding.what, Loss) and target in self.fitted.fields:
+                classes = self.fitted.fields[target].type.classes or ()
                 width = values.shape[-1] if values.ndim > 1 else 1
                 fits = len(classes) == width or (len(classes), width) == (2, 1)
-                return (classes if fits else ()), binding.target
+                return (classes if fits else ()), target
         return (), None
 
 

@@ -197,9 +197,9 @@ def test_evaluate_tabulates_splits_and_holds_expectations(run: Run, api: SimpleN
 
 def test_predict_prints_csv_or_json(run: Run, api: SimpleNamespace, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("a\n1\n")
-    rows = [{"class": 'a "b", c', "p": 0.75}, {"class": "d", "p": float("nan")}]
+    rows = [{"class": 'a "b", c', "p": 0.9831768870353699}, {"class": "d", "p": float("nan")}]
     api.predict = lambda name, path, threads: SimpleNamespace(run=Path(name), rows=rows)
-    assert run("predict", "@last", "in.csv").stdout == 'class,p\n"a ""b"", c",0.75\nd,nan\n'
+    assert run("predict", "@last", "in.csv").stdout == 'class,p\n"a ""b"", c",0.983176887\nd,nan\n'
     facts = json.loads(run("predict", "@last", "in.csv", "--json").stdout)
     assert facts["predictions"] == [rows[0], {"class": "d", "p": None}]
     assert facts["not_finite"] == {"predictions.1.p": "nan"}

@@ -149,7 +149,9 @@ def mutated(draw: st.DrawFn) -> str:
         start = draw(st.integers(0, len(text)))
         end = min(len(text), start + draw(st.integers(0, 30)))
         other = draw(st.integers(0, len(text)))
-        piece = draw(st.sampled_from(["", text[start:end] * 2, text[other : other + 20], "[]", "{}", "null", "-1", "${a}"]))
+        piece = draw(
+            st.sampled_from(["", text[start:end] * 2, text[other : other + 20], "[]", "{}", "null", "-1", "${a}"])
+        )
         text = text[:start] + piece + text[end:]
     return text
 
@@ -172,7 +174,11 @@ def test_no_mutation_ends_in_a_traceback(text: str) -> None:
 def test_no_values_end_in_a_traceback(value: object, section: str) -> None:
     import json
 
-    base = {"netspec": 1, "data": {"source": {"logic": "xor"}}, "network": {"inputs": {"x": [2]}, "layers": [{"dense": 1}]}}
+    base = {
+        "netspec": 1,
+        "data": {"source": {"logic": "xor"}},
+        "network": {"inputs": {"x": [2]}, "layers": [{"dense": 1}]},
+    }
     assert inside(check(json.dumps({**base, section: value})).report)
 
 

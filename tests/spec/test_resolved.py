@@ -115,7 +115,8 @@ def test_overrides_and_includes_are_gone(tmp_path: Path) -> None:
     (tmp_path / "common").mkdir()
     (tmp_path / "common" / "sgd.yaml").write_text("optimizer: {sgd: {lr: 0.5}}\nvars: {n: 3}\n", encoding="utf-8")
     (tmp_path / "spec.yaml").write_text(
-        "netspec: 1\ninclude: common/sgd.yaml\nnetwork: {inputs: {x: [2]}, layers: [{dense: '${n}'}]}\n", encoding="utf-8"
+        "netspec: 1\ninclude: common/sgd.yaml\nnetwork: {inputs: {x: [2]}, layers: [{dense: '${n}'}]}\n",
+        encoding="utf-8",
     )
     text = resolved(load(tmp_path / "spec.yaml", ["vars.n=5", "optimizer.sgd.momentum=0.5"]))
     assert "include" not in text

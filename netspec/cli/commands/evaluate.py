@@ -52,7 +52,14 @@ def describe(summary: dict[str, Any], width: int | None) -> str:
     text = table(columns, rows, width)
     checks = summary.get("expect") or []
     if checks:
-        cells = [[c["what"], str(c["expected"]), str(c["actual"]), c["verdict"]] for c in checks]
+        cells = [[c["what"], str(c["expected"]), _actual(c["actual"]), c["verdict"]] for c in checks]
         shown = [Column("expected of"), Column("is to be", may_shrink=True), Column("is", may_shrink=True), Column("")]
         text += "\n\n" + table(shown, cells, width)
     return text
+
+
+def _actual(value: Any) -> str:
+    """A number to the six digits that tell whether it holds; lists the same."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_actual, value))}]"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -40,4 +40,5 @@ def command(run: str, input_file: Path, threads: int | None, as_json: bool) -> N
     for number, row in enumerate(predicted.rows):
         if number == 0:
             writer.writerow(row)
-        writer.writerow(row.values())
+        # Nine digits tell any two float32 apart.
+        writer.writerow(f"{value:.9g}" if isinstance(value, float) else value for value in row.values())

@@ -91,14 +91,13 @@ def describe(summary: dict[str, Any], width: int | None) -> str:
 
 
 def _memory(peak: dict[str, Any]) -> list[str]:
-    from netspec.cli.table import amount
+    from netspec.cli.table import amount, counted
 
     lines = []
     for use, name in (("train", "training"), ("predict", "prediction")):
         facts = peak.get(use)
         if facts and facts.get("bytes") is not None:
-            batch, threads = facts["batch"], facts["threads"]
-            with_ = f"batch {batch}, {threads} thread{'s' * (threads != 1)}"
+            with_ = f"batch {facts['batch']}, {counted(facts['threads'], 'thread')}"
             lines.append(f"{name:10}  {amount(facts['bytes'])} of memory ({with_})")
     return lines
 

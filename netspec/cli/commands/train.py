@@ -94,18 +94,20 @@ def _check_usage(spec: Path | None, resume: str | None, out: Path | None, weight
 
 def closing_words(summary: dict[str, Any], run: str) -> str:
     """What came out, where it lies, and what to do with it."""
-    from netspec.cli.table import duration, measure
+    from netspec.cli.table import counted, duration, measure
 
     lines = []
     best = summary.get("best")
     if best:
         named = ", ".join(f"{name} {measure(value)}" for name, value in best["metrics"].items())
-        lines.append(f"best   epoch {best['epoch']}: {best['split']} {named}")
+        # Without a validation split nothing chooses: the last epoch is the one that is kept.
+        label = "last" if best["split"] == "train" else "best"
+        lines.append(f"{label}   epoch {best['epoch']}: {best['split']} {named}")
     if summary.get("test"):
         named = ", ".join(f"{name} {measure(value)}" for name, value in summary["test"].items())
-        lines.append(f"test   {named}" + (" (of the best weights)" if best else ""))
+        lines.append(f"test   {named}" + (" (of the best weights)" if best and best["split"] != "train" else ""))
     epochs = summary.get("epochs")
-    took = f" after {epochs} epoch{'s' * (epochs != 1)}, {duration(summary['seconds'])}" if epochs is not None else ""
+    took = f" after {counted(epochs, 'epoch')}, {duration(summary['seconds'])}" if epochs is not None else ""
     lines.append(f"run    {run} ({summary.get('status', 'finished')}{took})")
     if summary.get("status") in ("interrupted", "stopped"):
         lines.append(f"next   netspec train --resume {run}")

@@ -10,6 +10,7 @@ import click
 
 from netspec.cli import streams
 from netspec.cli.group import Command
+from netspec.cli.table import counted
 
 
 @click.command(
@@ -55,12 +56,12 @@ def _expand(paths: Sequence[str]) -> tuple[list[str], int]:
 
 
 def _verdict(errors: int, warnings: int) -> str:
-    parts = [f"{n} {word}{'s' * (n != 1)}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
+    parts = [counted(n, word) for n, word in ((errors, "error"), (warnings, "warning")) if n]
     return ", ".join(parts) or "ok"
 
 
 def _totals(checked: int, wrong: int, skipped: int) -> str:
-    text = f"{checked} spec{'s' * (checked != 1)} checked, " + (f"{wrong} wrong" if wrong else "all well")
+    text = f"{counted(checked, 'spec')} checked, " + (f"{wrong} wrong" if wrong else "all well")
     if skipped:
-        text += f"; {skipped} other YAML file{'s' * (skipped != 1)} skipped (first key is not `netspec`)"
+        text += f"; {counted(skipped, 'other YAML file')} skipped (first key is not `netspec`)"
     return text if checked else text.replace("0 specs checked, all well", "no spec found")

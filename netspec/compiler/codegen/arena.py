@@ -51,7 +51,10 @@ def _padded(count: int) -> int:
 
 
 def _lowest_gap(
-    buffer: Buffer, extents: Mapping[Buffer, int], alive: Mapping[Buffer, tuple[int, int]], offsets: Mapping[Buffer, int]
+    buffer: Buffer,
+    extents: Mapping[Buffer, int],
+    alive: Mapping[Buffer, tuple[int, int]],
+    offsets: Mapping[Buffer, int],
 ) -> int:
     first, last = alive[buffer]
     neighbours = sorted((offsets[b], extents[b]) for b in offsets if alive[b][0] <= last and first <= alive[b][1])

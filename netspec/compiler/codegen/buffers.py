@@ -8,7 +8,6 @@ from netspec.compiler.graph.lowering import Buffer, Padding, Place
 from netspec.tensortype import ITEM_BYTES, Dim, Size, TensorType, known, product
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     Array: TypeAlias = npt.NDArray[Any]

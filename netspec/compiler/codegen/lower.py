@@ -12,6 +12,7 @@ from netspec.compiler.graph.node import Graph, Input, Node, Role, Value, key_of,
 from netspec.compiler.graph.op import UnsupportedError
 from netspec.compiler.kernels.kernel import Kernel
 from netspec.tensortype import Dim
+
 if TYPE_CHECKING:
     from netspec.compiler.kernels.processor import Tile
 

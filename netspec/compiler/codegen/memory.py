@@ -70,7 +70,9 @@ class Store:
         """
         held, memory, _ = self._held[buffer.name]
         if (held.type, held.row_stride) != (buffer.type, buffer.row_stride):
-            raise ValueError(f"`{buffer.name}` is held as {held.type} and asked for as {buffer.type}, or padded otherwise")
+            raise ValueError(
+                f"`{buffer.name}` is held as {held.type} and asked for as {buffer.type}, or padded otherwise"
+            )
         return memory
 
     def layouts(self) -> Mapping[str, Buffer]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
+from itertools import pairwise
 
 from netspec.compiler.codegen.lower import Lowered
 from netspec.compiler.graph.lowering import Access, Buffer, Call
@@ -95,13 +96,15 @@ def _dependencies(lowered: Lowered) -> list[set[int]]:
         own.setdefault(call.node, []).append(i)
     sources: dict[Value, frozenset[int]] = {}
     for node in lowered.graph.nodes:  # a node without calls is an alias: its readers wait for what it is made from
-        through = frozenset().union(*(sources[v] for v in node.inputs)) if node not in own else frozenset(own[node][-1:])
+        through = (
+            frozenset().union(*(sources[v] for v in node.inputs)) if node not in own else frozenset(own[node][-1:])
+        )
         for value in node.values:
             sources[value] = through
     result: list[set[int]] = [set() for _ in lowered.calls]
     for node, indices in own.items():
         result[indices[0]].update(*(sources[value] for value in node.inputs))
-        for before, after in zip(indices, indices[1:], strict=False):
+        for before, after in pairwise(indices):
             result[after].add(before)
     for node, replaced in _updates(lowered):
         for reader in _readers(lowered, replaced, own):

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 from netspec.compiler.formula.expr import Call, Expr, Name, Reduction, replace_all, walk, with_operands
 from netspec.compiler.formula.formula import Formula
 from netspec.compiler.formula.functions import FUNCTIONS
 from netspec.compiler.formula.simplify import make, simplified
 
-Action: TypeAlias = "str | tuple[Literal['store'], int]"
+Action: TypeAlias = "tuple[Literal['store'], int] | Literal['sum', 'max', 'min', 'keep']"
 """What becomes of a vector: ``("store", result)``; ``sum``, ``max`` or ``min`` over the columns; or ``keep``."""
 
 
@@ -76,6 +76,11 @@ def _without_constant_reductions(outputs: Sequence[Expr], spread: Collection[str
     return tuple(new[output] for output in outputs)
 
 
+def _action(value: Expr) -> Action:
+    """What makes a row value: a reduction, or a computation that is kept."""
+    return cast(Action, value.kind) if isinstance(value, Reduction) else "keep"
+
+
 class _Plan:
     """Levels: a node's is the number of passes over the columns that must be over before it can be computed."""
 
@@ -121,7 +126,7 @@ class _Plan:
         roots = [*(n.body if isinstance(n, Reduction) else n for n in values), *(output for _, output in stored)]
         known = tuple(name.name for name in self.known.values() if isinstance(name, Name))
         body = Formula((*self.inputs, *known), replace_all(roots, self.known))
-        actions: list[Action] = [n.kind if isinstance(n, Reduction) else "keep" for n in values]
+        actions: list[Action] = [_action(n) for n in values]
         actions += [("store", i) for i, _ in stored]
         for node in values:
             name = f"r{len(self.known)}"

@@ -88,14 +88,15 @@ def contract_words(
 ) -> list[int]:
     """The argument words of a product; strides in bytes, ``panel_width`` 16 or 32 columns.
 
-    ``scratch`` is ``SCRATCH_BYTES`` a thread; zero forbids blocking over the depth and packing.
+    ``scratch`` is ``SCRATCH_BYTES`` a thread; zero forbids blocking over the depth and packing, which a deferred
+    product does without in any case.
 
     Raises:
         ValueError: if a size is not positive or the panel width unknown.
     """
     if min(m, n, k) < 1 or panel_width not in (16, 32):
         raise ValueError(f"no product of {m} x {k} x {n} in panels of {panel_width} columns")
-    row_block, depth_block, packed = _blocks(m, n, k, b_panel, b_row, panel_width, scratch, deferred)
+    row_block, depth_block, packed = _blocks(m, k, b_row, panel_width, scratch, deferred)
     header = [a, a_row, a_col, b, b_panel, b_row, m, n, k, panel_width, clock, scratch, row_block, depth_block, packed]
     words = [*header, 0]
     for operand in (*extras, *results):
@@ -105,23 +106,23 @@ def contract_words(
     return words
 
 
-def _blocks(
-    m: int, n: int, k: int, b_panel: int, b_row: int, panel_width: int, scratch: int, deferred: bool
-) -> tuple[int, int, int]:
+def _blocks(m: int, k: int, b_row: int, panel_width: int, scratch: int, deferred: bool) -> tuple[int, int, int]:
     """Rows and depth of a block, and whether B is packed.
 
     A block of A stays in the second-level cache while all panels of B pass by; a block of a panel of B stays in the
     first while the rows of A pass by.
     """
     rows = max(UNIT, SECOND_LEVEL_BYTES // (4 * k) // UNIT * UNIT)
-    band = 4 * (32 if panel_width == 32 else 16)
+    scratch = 0 if deferred else scratch
     deepest = PACKED_BYTES // 128
     depth = k
-    if scratch and not deferred and k > deepest * 3 // 2 and m > UNIT // 2:
+    if scratch and k > deepest * 3 // 2 and m > UNIT // 2:
         pieces = -(-k // deepest)
         depth = -(-k // pieces)
         rows = BLOCK_ROWS
     # Rows of B that are a multiple of half a page apart fall on few sets of the first-level cache: packing pays then,
     # if many rows of A share it. Elsewhere it costs 2 to 10 %.
-    packed = scratch and depth <= deepest and b_row > band and b_row % 2048 == 0 and min(m, rows) >= PACKING_ROWS
+    packed = (
+        scratch and depth <= deepest and b_row > 4 * panel_width and b_row % 2048 == 0 and min(m, rows) >= PACKING_ROWS
+    )
     return rows, depth, int(bool(packed))

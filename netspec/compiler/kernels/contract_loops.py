@@ -36,6 +36,8 @@ class _Loops:
         self.product, self.builder, self.args, self.thread = product, builder, args, thread
         word = partial(argument, builder, args)
         self.word = {name: word(i) for i, name in enumerate(WORDS)}
+        if product.deferred:  # sums wait in one buffer
+            self.word |= {"depth_block": self.word["k"], "packed": I64(0)}
         self.columns = Columns.of(builder, self.word["b_panel"], self.word["panel_width"])
         self.vectors = builder.lshr(builder.add(self.word["n"], I64(15)), I64(4))
         self.packed = builder.icmp_signed("!=", self.word["packed"], I64(0))

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from netspec.tensortype import DType
+
 if TYPE_CHECKING:
     from llvmlite import ir
 
@@ -51,7 +53,7 @@ class Operand:
     ``stepped``: a scalar of each step; the address advances with the step.
     """
 
-    dtype: Literal["float32", "uint8", "uint16", "int32", "int64"] = "float32"
+    dtype: DType = "float32"
     spread: bool = False
     gathered: bool = False
     stepped: bool = False

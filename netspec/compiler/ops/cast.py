@@ -12,7 +12,6 @@ from netspec.compiler.graph.op import Op, Sample
 from netspec.tensortype import BATCH, DType, TensorType
 
 if TYPE_CHECKING:
-
     from netspec.compiler.graph.op import Array, Real
 
 _REAL = ("float32", "float64")

@@ -13,18 +13,17 @@ from netspec.compiler.graph.builder import GraphBuilder
 from netspec.compiler.graph.lowering import Access, Argument, Buffer, Clock, Lowering, Pointer, Scratch, Split
 from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import Op, Sample, UnsupportedError
-from netspec.compiler.ops.elementwise import evaluate_formula, infer_formula, real_dtype
 from netspec.compiler.kernels.contract import SCRATCH_BYTES, contract_kernel, contract_words
 from netspec.compiler.kernels.kernel import Operand, Result
+from netspec.compiler.ops.elementwise import evaluate_formula, infer_formula, real_dtype
 from netspec.tensortype import BATCH, Dim, Layout, ShapeError, TensorType, known, laid_out
 
 if TYPE_CHECKING:
-
     from netspec.compiler.graph.op import Array, Real
 
 ITEM = 4  # bytes of a float32
 COSTLY = 12
-"""Cycles a vector from which an epilogue runs between the multiply-adds of the next tile: those with a root or a division."""
+"""Cycles a vector from which an epilogue runs between the multiply-adds of the next tile: with a root or a division."""
 
 _PLAIN = parse("acc", ("acc",))
 
@@ -108,10 +107,19 @@ class Contract(Op):
         )
         strides = (ITEM, a.row_stride) if self.transpose_a else (a.row_stride, ITEM)
         arguments: dict[str, Argument] = {
-            **{"a": Pointer(a), "a_row": strides[0], "a_col": strides[1]},
-            **{"b": Pointer(b), "b_panel": b.panel_stride or width * ITEM, "b_row": b.row_stride},
-            **{"m": rows, "n": columns, "k": inner, "panel_width": width},
-            **{"clock": Clock(), "scratch": Scratch(SCRATCH_BYTES), "deferred": deferred},
+            "a": Pointer(a),
+            "a_row": strides[0],
+            "a_col": strides[1],
+            "b": Pointer(b),
+            "b_panel": b.panel_stride or width * ITEM,
+            "b_row": b.row_stride,
+            "m": rows,
+            "n": columns,
+            "k": inner,
+            "panel_width": width,
+            "clock": Clock(),
+            "scratch": Scratch(SCRATCH_BYTES),
+            "deferred": deferred,
             "extras": [_address(v, x, width) for v, x in zip(views, extras, strict=True)],
             "results": [_address("RC", x, width) for x in results],
         }
@@ -140,7 +148,9 @@ class Contract(Op):
 def _view(shape: tuple[Dim, ...], whole: tuple[Dim, Dim]) -> str:
     """Which of rows and columns an extra has."""
     wide = (1,) * (2 - len(shape)) + shape
-    return "".join(axis for axis, n, full in zip("RC", wide, whole, strict=True) if n == full and (n != 1 or axis == "C"))
+    return "".join(
+        axis for axis, n, full in zip("RC", wide, whole, strict=True) if n == full and (n != 1 or axis == "C")
+    )
 
 
 def _address(view: str, buffer: Buffer, width: int) -> tuple[Pointer, Dim, int, Dim]:

@@ -12,7 +12,6 @@ from netspec.compiler.formula.functions import FUNCTIONS
 from netspec.tensortype import DType, ShapeError, TensorType, broadcast
 
 if TYPE_CHECKING:
-
     from netspec.compiler.graph.op import Array, Real
 
 

@@ -12,7 +12,6 @@ from netspec.compiler.graph.op import Op, Sample
 from netspec.tensortype import BATCH, Dim, ShapeError, TensorType
 
 if TYPE_CHECKING:
-
     from netspec.compiler.graph.op import Array, Real
 
 

@@ -10,7 +10,6 @@ from netspec.compiler.graph.op import Op, Sample
 from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, known, show_shape
 
 if TYPE_CHECKING:
-
     from netspec.compiler.graph.op import Array, Real
 
 

@@ -21,7 +21,6 @@ from netspec.compiler.ops.reduce import sum_to
 from netspec.tensortype import BATCH, TensorType
 
 if TYPE_CHECKING:
-
     from netspec.compiler.graph.op import Array, Real
 
 

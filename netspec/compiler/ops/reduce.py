@@ -13,16 +13,15 @@ from netspec.compiler.graph.builder import GraphBuilder
 from netspec.compiler.graph.lowering import Access, Argument, Clock, Lowering, Pointer, Split
 from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import Op, Sample, UnsupportedError, make
+from netspec.compiler.kernels.fold import fold_kernel, fold_words
+from netspec.compiler.kernels.kernel import Operand, Result
 from netspec.compiler.ops.broadcast import Broadcast
 from netspec.compiler.ops.elementwise import evaluate_formula, infer_formula, real_dtype
 from netspec.compiler.ops.iota import Iota
 from netspec.compiler.ops.reshape import Reshape
-from netspec.compiler.kernels.fold import fold_kernel, fold_words
-from netspec.compiler.kernels.kernel import Operand, Result
 from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, product
 
 if TYPE_CHECKING:
-
     from netspec.compiler.graph.op import Array, Real
 
 NOWHERE = 2.0**24
@@ -168,5 +167,3 @@ def sum_to(g: GraphBuilder, value: Value, target: TensorType) -> Value:
     if value.type.shape != target.shape:
         value = g.add(Reshape(target.shape), value)
     return value
-
-

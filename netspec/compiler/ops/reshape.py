@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from netspec.compiler.graph.builder import GraphBuilder
-from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.lowering import Lowering
+from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import Op, Sample
 from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, known, product, show_shape
 
 if TYPE_CHECKING:
-
     from netspec.compiler.graph.op import Array, Real
 
 

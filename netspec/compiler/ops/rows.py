@@ -49,9 +49,7 @@ class Rows(Op):
             if product(shape) != product(self._extent(axis) for axis in view if axis != "G"):
                 raise ShapeError(f"`rows` cannot see {type_} as {view or 'a scalar'} of {self.domain}")
         layouts = self.layouts or (ROWS,) * len(self.shapes)
-        return tuple(
-            TensorType("float32", shape, layout) for shape, layout in zip(self.shapes, layouts, strict=True)
-        )
+        return tuple(TensorType("float32", shape, layout) for shape, layout in zip(self.shapes, layouts, strict=True))
 
     def reference(self, inputs: Sequence[Array], real: type[np.floating[Any]]) -> tuple[Array, ...]:
         import numpy as np
@@ -61,8 +59,8 @@ class Rows(Op):
         arrays = []
         for view, array in zip(self.views, inputs, strict=False):
             taken = array[index] if "G" in view else array
-            shape = [n if axis in view.replace("G", "R") else 1 for axis, n in zip("RMC", sizes, strict=True)]
-            arrays.append(np.asarray(taken).reshape(shape).astype(real))
+            wide = [n if axis in view.replace("G", "R") else 1 for axis, n in zip("RMC", sizes, strict=True)]
+            arrays.append(np.asarray(taken).reshape(wide).astype(real))
         made = evaluate(self.formula, arrays, np.dtype(real).name, shape=sizes)
         results = []
         for value, view, shape in zip(made, self.results, self.shapes, strict=True):
@@ -98,7 +96,7 @@ class Rows(Op):
         lowering.call(kernel, rows_words, arguments, reads, writes)
 
     def _sweeps(self, results: Sequence[Result]) -> tuple[Sweep, ...]:
-        """The formula cut into sweeps; a value of the row that fills whole rows is stored in a sweep over the columns."""
+        """The formula cut into sweeps; a value of the row that fills whole rows has a sweep over the columns."""
         spread = [name for name, view in zip(self.formula.inputs, self.views, strict=True) if "C" not in view]
         found: list[Sweep] = []
         for sweep in sweeps(self.formula, spread):
@@ -128,7 +126,9 @@ class Rows(Op):
         softmax = parse("t = exp(x0 - max(x0)); t / sum(t), log(sum(t)) + max(x0)", ("x0",))
         for columns in (1, 10, 15, 16, 17, 33, 100):
             views, shapes = ("RC" if columns > 1 else "R", "R"), ((BATCH, columns), (BATCH, 1))
-            yield Sample(cls(softmax, (BATCH, 1, columns), views[:1], views, shapes), (TensorType("float32", shapes[0]),))
+            yield Sample(
+                cls(softmax, (BATCH, 1, columns), views[:1], views, shapes), (TensorType("float32", shapes[0]),)
+            )
         scaled = parse("(x0 - x1) * x2", ("x0", "x1", "x2"))
         table = (TensorType("uint8", (size("N"), 7, 5)), TensorType("float32", (7, 5)), TensorType("float32", ()))
         yield Sample(

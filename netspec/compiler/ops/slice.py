@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from netspec.compiler.graph.builder import GraphBuilder
-from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.lowering import Lowering
+from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import Op, Sample, UnsupportedError
 from netspec.compiler.ops.pad import Pad
 from netspec.compiler.ops.rows import Columns, copy_columns
 from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, known, product
 
 if TYPE_CHECKING:
-
     from netspec.compiler.graph.op import Array, Real
 
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from netspec.compiler.graph.builder import GraphBuilder
-from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.lowering import Access, Argument, Lowering, Pointer, Split
+from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import Op, Sample, UnsupportedError
 from netspec.compiler.kernels.transpose import transpose_kernel, transpose_words
 from netspec.tensortype import BATCH, Layout, ShapeError, TensorType, laid_out
 
 if TYPE_CHECKING:
-
     from netspec.compiler.graph.op import Array, Real
 
 

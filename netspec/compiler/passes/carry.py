@@ -55,4 +55,3 @@ def _copy_input(g: GraphBuilder, value: Value) -> Value:
     assert isinstance(op, Input)
     with g.at(value.node.origin):
         return g.input(op.key, op.type, op.role)
-

@@ -138,4 +138,3 @@ def _reaches(values: Sequence[Value], targets: Sequence[Node], position: Mapping
             seen.add(node)
             stack += [value.node for value in node.inputs]
     return False
-

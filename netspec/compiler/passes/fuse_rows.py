@@ -16,7 +16,7 @@ from netspec.compiler.passes.rebuild import Unit, rebuild
 
 
 class FuseRows:
-    """Turn maps, reductions over the columns, gathers, casts and broadcasts into `rows`, as few as the data flow allows.
+    """Turn maps, reductions over the columns, gathers, casts and broadcasts into as few `rows` as the data flow allows.
 
     Softmax cross-entropy with its gradient and the accuracy are a dozen such nodes; as one kernel they take 1.8 us for
     64 samples of 10 classes, less than one round through memory for each would.
@@ -103,7 +103,7 @@ class _Clusters:
         for near in self._near(piece):
             if not cluster.nodes and self._may_join(near, piece):
                 cluster = near
-            elif cluster.nodes and self._may_merge(cluster, near):
+            elif cluster.nodes and self._may_join(near, piece, cluster) and self._may_merge(cluster, near):
                 self._merge(cluster, near)
         cluster.domain = cluster.domain.joined(piece.domain)
         replacements: dict[Expr, Expr] = {
@@ -121,13 +121,17 @@ class _Clusters:
         found = dict.fromkeys(self.of[node] for node in sources if node in self.of)
         return sorted(found, key=lambda c: -self._position[c.nodes[-1]])
 
-    def _may_join(self, cluster: _Cluster, piece: Piece) -> bool:
+    def _may_join(self, cluster: _Cluster, piece: Piece, partner: _Cluster | None = None) -> bool:
+        """Whether ``piece`` fits into ``cluster``, what it reads of ``partner`` (which is to merge with it) apart."""
         if not cluster.domain.fits(piece.domain):
             return False
         outside: list[Value] = []
         for value, view in piece.inputs:
             source = origin_of(value)
-            if self.of.get(source.node) is cluster:
+            maker = self.of.get(source.node)
+            if maker is not None and maker is partner:
+                continue
+            if maker is cluster:
                 if cluster.made[source][1] != view:
                     return False
             elif isinstance(source.node.op, Gather):
@@ -195,7 +199,6 @@ class _Clusters:
 
     def _reaches(self, values: Sequence[Value], cluster: _Cluster) -> bool:
         """Whether a value is computed from ``cluster``, other clusters taken as one node each."""
-        first = min(self._position[node] for node in cluster.nodes)
         stack, seen = [value.node for value in values], set[object]()
         while stack:
             node = stack.pop()
@@ -203,7 +206,7 @@ class _Clusters:
             if other is cluster:
                 return True
             key: object = other or node
-            if key in seen or (other is None and self._position[node] < first):
+            if key in seen:
                 continue
             seen.add(key)
             stack += [value.node for value in (other.inputs if other else node.inputs)]

@@ -64,9 +64,9 @@ class AssignLayouts:
             members = groups.get(value, [])
             together = list(dict.fromkeys([value, *members]))
             layout = self.given.get(key_of(value)) if role_of(value) else None
-            if layout is None and any(_is_right_side(v, graph) for v in together):
-                if all(_may_lie_in_panels(v, graph) for v in together):
-                    layout = Layout("panels", self.width if known(value.type.shape[1]) > 16 else 16)
+            streamed = any(_is_right_side(v, graph) for v in together)
+            if layout is None and streamed and all(_may_lie_in_panels(v, graph) for v in together):
+                layout = Layout("panels", self.width if known(value.type.shape[1]) > 16 else 16)
             if layout is not None and layout.kind == "panels":
                 chosen.update(dict.fromkeys(together, layout))
         return chosen
@@ -85,7 +85,9 @@ def _matrices(graph: Graph) -> list[Value]:
         value
         for node in graph.nodes
         for value in node.values
-        if value.type.rank == 2 and value.type.dtype == "float32" and isinstance(value.type.shape[1], int)
+        if value.type.rank == 2
+        and value.type.dtype == "float32"
+        and isinstance(value.type.shape[1], int)
         and (role_of(value) in ("parameter", "state", "derived") or isinstance(node.op, Contract | Rows | Transpose))
     ]
 

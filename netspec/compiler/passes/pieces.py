@@ -52,7 +52,7 @@ class Piece:
     result: str
 
 
-def piece_of(node: Node) -> Piece | None:
+def piece_of(node: Node) -> Piece | None:  # noqa: PLR0911  one line for each kind of node
     """``node`` as row work; None if it is none."""
     match node.op:
         case Map(formula=formula):
@@ -119,12 +119,10 @@ def _view(small: tuple[Dim, ...], shape: Sequence[Dim], domain: Domain) -> str |
     if len(shape) <= 1:
         axis = "R" if is_column(shape) else "C"
         return _canonical(axis if wide and wide == tuple(shape) else "", domain)
-    groups = (wide[:1], wide[1:-1], wide[-1:])
-    if domain.middle == 1 and len(shape) > 2:
-        groups = (wide[:1], (), wide[1:])
-        whole = (tuple(shape[:1]), (), tuple(shape[1:]))
-    else:
-        whole = (tuple(shape[:1]), tuple(shape[1:-1]), tuple(shape[-1:]))
+    # Where the middle has one element, all axes of a sample are columns.
+    cut = 1 if domain.middle == 1 else len(shape) - 1
+    groups = (wide[:1], wide[1:cut], wide[cut:])
+    whole = (tuple(shape[:1]), tuple(shape[1:cut]), tuple(shape[cut:]))
     view = ""
     for axis, part, full in zip("RMC", groups, whole, strict=True):
         if part == full:

@@ -287,4 +287,3 @@ def _formula(node: Node) -> Formula:
 
 def _shape(values: Sequence[Value]) -> tuple[Dim, ...]:
     return broadcast(*(value.type.shape for value in values))
-

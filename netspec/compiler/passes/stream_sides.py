@@ -1,4 +1,4 @@
-"""Products stream their right side in vectors along its columns: one read transposed gets a transposition of its own."""
+"""Products stream their right side along its columns: one that is read transposed gets a transposition of its own."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from netspec.compiler.passes.rebuild import Unit, rebuild
 
 
 class StreamSides:
-    """Turn ``contract(a, b, transpose_b=True)`` into ``contract(a, transpose(b))``; left sides are read with any strides."""
+    """Turn ``contract(a, b, transpose_b=True)`` into ``contract(a, transpose(b))``; left sides have any strides."""
 
     name = "stream-sides"
 
     def run(self, graph: Graph) -> Graph:
-        units = {
-            node: _Streamed(node) for node in graph.nodes if isinstance(node.op, Contract) and node.op.transpose_b
-        }
+        units = {node: _Streamed(node) for node in graph.nodes if isinstance(node.op, Contract) and node.op.transpose_b}
         return rebuild(graph, units) if units else graph
 
 

@@ -128,7 +128,7 @@ class Forward:
 class Update:
     """Adam on P by the gradient X^T Z, everything in panels."""
 
-    def __init__(self, m: int, k: int, n: int, width: int = 32) -> None:
+    def __init__(self, m: int, k: int, n: int, width: int = 32, scratch: bool = False) -> None:
         rng = np.random.default_rng([m, k, n])
         self.x, self.z = rng.standard_normal((k, m), np.float32), rng.standard_normal((k, n), np.float32)
         self.state = [panels(rng.random((m, n), np.float32), width) for _ in range(3)]
@@ -136,11 +136,12 @@ class Update:
         self.clock, held = np.zeros(64, np.int64), panels(self.z, width)
         self.clock[::8] = 1
         places = [words_of(array) for array in self.state]
-        self.kept = [held]
+        self.kept = [held, lines(5 * SCRATCH_BYTES // 4)]
         self.words = np.array(
             contract_words(
                 self.x.ctypes.data, 4, 4 * m, held.ctypes.data, *held.strides[:2], m, n, k, width,
-                self.clock.ctypes.data, 0, [*places, (self.rates.ctypes.data, 0, 0, 0)], places, deferred=True,
+                self.clock.ctypes.data, self.kept[1].ctypes.data if scratch else 0,
+                [*places, (self.rates.ctypes.data, 0, 0, 0)], places,
             )
         )  # fmt: skip
         self.start = [array.copy() for array in self.state]
@@ -213,6 +214,15 @@ def test_deferred_update_agrees_with_numpy(m: int) -> None:
                 agree(got, wanted, k)
             for other in results[1:]:
                 assert all(x.tobytes() == y.tobytes() for x, y in zip(other, results[0], strict=True))
+
+
+def test_deferred_update_is_not_blocked() -> None:
+    """Its sums wait in one buffer, whatever the words say."""
+    call = entry(kernel(UPDATE, deferred=True))
+    blocked, whole = Update(40, 600, 40, scratch=True), Update(40, 600, 40)
+    assert (blocked.words != whole.words).any()
+    for got, wanted in zip(blocked.run(call, 2), whole.run(call), strict=True):
+        assert got.tobytes() == wanted.tobytes()
 
 
 def test_extras_of_rows_and_bytes_and_places() -> None:
