@@ -100,7 +100,8 @@ class Bar(Lines):
         self._steps = max(plan.steps_per_epoch, 1)
 
     def compiling(self, done: int, total: int) -> None:
-        if total:
+        # While the bar stands it keeps the line; what is compiled then, for the first evaluation, takes a moment.
+        if total and self._rich is None:
             text = f"compiling {counted(total, 'kernel')}, first time only: {done}"
             self._count(text if done < total else "")
 

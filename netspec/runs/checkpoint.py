@@ -44,7 +44,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> str:
     facts = {
         "format": "netspec-checkpoint-1",
         "step": str(checkpoint.progress.get("step", "")),
-        "progress": json.dumps(_tagged(checkpoint.progress), sort_keys=True, allow_nan=False),
+        "progress": json.dumps(_tagged(checkpoint.progress), allow_nan=False),
     }
     return save_tensors(path, checkpoint.arrays, facts)
 

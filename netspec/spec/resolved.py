@@ -113,7 +113,7 @@ class _Resolution:
         return {item.kind: {"name": name, **values} if "name" not in values else values}
 
     def _layer_model(self, item: Item) -> tuple[type[BaseModel] | None, str | None]:
-        """What fills the fields of a layer, and its main field; blocks have no model, their defaults stand with them."""
+        """What fills the fields of a layer, and its main field; of blocks, no model: their defaults stand with them."""
         if item.kind in self.blocks:
             return None, self.blocks[item.kind].main
         model = self.activations.get(item.kind) or Layer.kinds.get(item.kind) or Activation.kinds[item.kind]

@@ -273,15 +273,19 @@ class Engine:
         """The outputs for the rows ``int64[n]``: ``float32[n, ...]`` by name."""
         import numpy as np
 
+        if len(rows) <= batch:
+            return self._predict(rows)
         found: dict[str, list[Array]] = {}
         for start in range(0, len(rows), batch):
-            part = rows[start : start + batch]
-            linked = self.linked("predict", len(part), 1)
-            linked.index[:] = part
-            linked.run(self.crew(linked.threads), 1)
-            for name in linked.executable.lowered.outputs:
-                found.setdefault(name, []).append(linked.array(name))
+            for name, part in self._predict(rows[start : start + batch]).items():
+                found.setdefault(name, []).append(part)
         return {name: np.concatenate(parts) for name, parts in found.items()}
+
+    def _predict(self, rows: Array) -> dict[str, Array]:
+        linked = self.linked("predict", len(rows), 1)
+        linked.index[:] = rows
+        linked.run(self.crew(linked.threads), 1)
+        return {name: linked.array(name) for name in linked.executable.lowered.outputs}
 
     def _set_scalars(self, linked: Linked, first_step: int, lr: Array) -> None:
         import numpy as np

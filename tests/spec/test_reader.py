@@ -162,14 +162,16 @@ def test_no_mutation_ends_in_a_traceback(text: str) -> None:
     assert inside(check(text).report)
 
 
-@given(st.recursive(
+KEYS = ["inputs", "layers", "output", "dense", "units", "from", "share", "init", "repeat", "name", "x"]
+SECTIONS = ["network", "data", "loss", "train", "blocks", "vars", "expect", "metrics", "optimizer", "losses"]
+VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 300) | st.floats() | st.sampled_from(["input", "x", "dense", "${n}"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["inputs", "layers", "output", "dense", "units", "from", "share", "init", "repeat", "name", "x"]),
-        inner, max_size=4,
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
     max_leaves=12,
-), st.sampled_from(["network", "data", "loss", "train", "blocks", "vars", "expect", "metrics", "optimizer", "losses"]))  # fmt: skip
+)
+
+
+@given(VALUES, st.sampled_from(SECTIONS))
 @settings(max_examples=300, deadline=None)
 def test_no_values_end_in_a_traceback(value: object, section: str) -> None:
     import json

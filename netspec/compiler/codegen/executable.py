@@ -12,7 +12,7 @@ from netspec.compiler.codegen.lower import Lowered, lower
 from netspec.compiler.codegen.memory import Store, allocate
 from netspec.compiler.codegen.schedule import Schedule, schedule
 from netspec.compiler.graph.lowering import INDEX, Argument, Buffer, Call, Clock, Pointer, Scratch
-from netspec.compiler.graph.node import Graph
+from netspec.compiler.graph.node import Graph, Value
 from netspec.compiler.kernels.driver import Crew, Program, Table
 from netspec.compiler.kernels.kernel import Kernel
 from netspec.tensortype import Size, bind, known
@@ -98,9 +98,13 @@ class Linked:
         self._addresses: dict[Buffer, int] = {}
         for buffer in executable.lowered.buffers:
             self._addresses[buffer] = self._place(buffer, store, stored)
-        for name, buffer in executable.lowered.outputs.items():
+        self._results: dict[str, tuple[Array, tuple[int, ...]]] = {}
+        for name, value in executable.lowered.graph.outputs:
+            buffer = executable.lowered.outputs[name]
             if buffer.place == "step":
-                self.outputs[name] = self._step_array(buffer)
+                self.outputs[name] = self.inputs.pop(buffer.name)
+            elif buffer.place == "arena":
+                self._results[name] = self._result(name, value)
         self.program = self._program(addresses, ticks)
 
     def run(self, crew: Crew, steps: int) -> float:
@@ -111,12 +115,19 @@ class Linked:
 
     def array(self, name: str) -> Array:
         """The value of an output that lives in the arena, after a step: ``float32[B, ...]``, a copy."""
-        from netspec.compiler.codegen.buffers import unpack
+        view, shape = self._results[name]
+        return view.copy().reshape(shape)
+
+    def _result(self, name: str, value: Value) -> tuple[Array, tuple[int, ...]]:
+        """The rows of an output as they lie in memory, and its logical shape."""
+        import numpy as np
 
         buffer = self.executable.lowered.outputs[name]
-        value = dict(self.executable.lowered.graph.outputs)[name]
-        shape = tuple(known(bind(n, {"B": self.batch})) for n in value.type.shape)
-        return unpack(buffer, self.arena[self._offsets[buffer] :], shape)
+        shape = tuple(known(bind(n, self._sizes)) for n in value.type.shape)
+        rows, columns = (shape[0], int(np.prod(shape[1:]))) if shape else (1, 1)
+        memory = self.arena[self._offsets[buffer] :].view(np.float32)
+        stride = known(bind(buffer.row_stride, self._sizes))
+        return np.lib.stride_tricks.as_strided(memory, (rows, columns), (stride, memory.itemsize)), shape
 
     def _place(self, buffer: Buffer, store: Store, stored: Mapping[str, Array]) -> int:
         import numpy as np
@@ -141,9 +152,6 @@ class Linked:
             self._kept.append(constant)
             return int(constant.ctypes.data)
         return int(store.memory(buffer).ctypes.data)
-
-    def _step_array(self, buffer: Buffer) -> npt.NDArray[np.float32]:
-        return self.inputs.pop(buffer.name)
 
     def _program(self, addresses: Mapping[Kernel, int], ticks: bool) -> Program:
         table = Table()
