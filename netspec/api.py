@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.diagnostics import Diagnostic, NetspecError, in_order, render
 from netspec.spec.check import check
-from netspec.spec.document import Document, load
+from netspec.spec.document import Document
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -62,6 +62,18 @@ def validate(specs: Sequence[str | Path], *, stdin: str | None = None) -> list[V
         faults = tuple(in_order(checked.report.diagnostics))
         results.append(Validated("<stdin>" if spec == "-" else str(spec), faults, dict(checked.report.sources)))
     return results
+
+
+def _sound(spec: Path | str, overrides: Sequence[str] = ()) -> Document:
+    """A spec in which nothing is wrong that can be seen without its data.
+
+    Raises:
+        SpecError: with every fault.
+    """
+    checked = check(spec, overrides)
+    checked.report.raise_if_failed()
+    assert checked.document is not None
+    return checked.document
 
 
 # --- compile ---
@@ -135,10 +147,7 @@ def train(
         session = go_on(resume, threads, listener, limits)
     else:
         assert spec is not None
-        checked = check(spec, overrides)
-        checked.report.raise_if_failed()
-        document = load(spec, overrides)
-        session = begin(document, overrides, out, threads, weights, listener, limits)
+        session = begin(_sound(spec, overrides), overrides, out, threads, weights, listener, limits)
     summary = session.train()
     return TrainResult(session.run.path, summary, str(summary["status"]))
 
@@ -196,9 +205,7 @@ def _engine_of(
     path = Path(target)
     kept: dict[str, dict[str, Array]] = {}
     if path.is_file():
-        found = check(path)
-        found.report.raise_if_failed()
-        document, name, fitted = load(path), str(path), None
+        document, name, fitted = _sound(path), str(path), None
     else:
         run = run_named(str(target))
         document, name, fitted = document_of(run), run.name, fitted_of(run)
@@ -262,8 +269,7 @@ def gradcheck(spec: Path | str, *, overrides: Sequence[str] = (), rows: int = 17
     from netspec.train.gradients import LIMIT, check_gradients
     from netspec.train.opening import open_spec
 
-    check(spec, overrides).report.raise_if_failed()
-    document = load(spec, overrides)
+    document = _sound(spec, overrides)
     if not document.losses:
         raise NetspecError(Diagnostic("missing-key", "there is no loss, and so no gradient", helps=("add `loss`",)))
     opened = open_spec(document)

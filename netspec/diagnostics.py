@@ -180,6 +180,7 @@ class Report:
 
     sources: dict[str, str] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    _known: set[tuple[str, str, Span | None]] = field(default_factory=set, init=False, repr=False)
 
     def error(
         self, code: str, message: str, span: Span | None, *, notes: Iterable[str] = (), helps: Iterable[str] = ()
@@ -193,7 +194,9 @@ class Report:
 
     def _add(self, diagnostic: Diagnostic) -> None:
         """Keep it unless it is known: a fault inside a block is one fault however often the block is used."""
-        if not any((d.code, d.message, d.span) == _identity(diagnostic) for d in self.diagnostics):
+        identity = (diagnostic.code, diagnostic.message, diagnostic.span)
+        if identity not in self._known:
+            self._known.add(identity)
             self.diagnostics.append(diagnostic)
 
     @property
@@ -208,10 +211,6 @@ class Report:
         """
         if self.failed:
             raise SpecError(*in_order(self.diagnostics), sources=self.sources)
-
-
-def _identity(d: Diagnostic) -> tuple[str, str, Span | None]:
-    return d.code, d.message, d.span
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -198,7 +198,7 @@ class Expansion:
         block = self.blocks.get(item.kind)
         wanted = block.inputs or ("input",) if block else None
         if keys.reads is None:
-            return [self._default(item, wanted, scope)]
+            return [self._default(item, wanted, scope)] * (len(wanted) if wanted else 1)
         if isinstance(keys.reads, Map):
             return self._by_name(item, keys.reads, wanted, scope)
         nodes = keys.reads.items if isinstance(keys.reads, List) else (keys.reads,)
@@ -213,10 +213,9 @@ class Expansion:
         if len(nodes) != count and not many and not is_unknown:
             number = "one input" if count == 1 else f"{count} inputs"
             helps = ["join them first, with `concat` or `add`"] if count == 1 and len(nodes) > 1 else []
-            self.report.error(
-                "input-count", f"`{item.kind}` takes {number}, got {len(nodes)}", keys.reads.span, helps=helps
-            )
-            return [None]
+            message = f"`{item.kind}` takes {number}, got {len(nodes)}"
+            self.report.error("input-count", message, keys.reads.span, helps=helps)
+            return [None] * count
         return found
 
     def _default(self, item: Item, wanted: tuple[str, ...] | None, scope: Scope) -> ValueRef | None:
@@ -311,7 +310,7 @@ class Expansion:
         given = {name: node for name, node in values.items() if name in item.fields.entries}
         what = f"the parameters of `{block.name}`"
         hidden = {n: "a block sees only its parameters: give it one" for n in here.names if n not in values}
-        environment = Environment(dict(values), self.report, what, here.size, here.fields, hidden)
+        environment = Environment(dict(values), self.report, what, here.size, here.fields, hidden, here.budget)
         environment.settle(given)
         refs = dict(zip(block.inputs or ("input",), inputs, strict=False))
         names = {name: Named(ref, item.kind_span) for name, ref in refs.items()}

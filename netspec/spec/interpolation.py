@@ -10,8 +10,10 @@ from typing import Final
 from netspec.diagnostics import Report, Span, suggestion
 from netspec.spec.arithmetic import InterpolationError, Result, evaluate
 from netspec.spec.tree import Entry, List, Map, Node, Scalar, shorten
+from netspec.spec.yaml import MAX_NODES
 from netspec.tensortype import Size
 
+MAX_TEXT: Final = 100_000
 _PIECE: Final = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _SIZE: Final = re.compile(r"data\.([A-Za-z_0-9]+)\.size")
 
@@ -22,6 +24,30 @@ class _ReportedError(Exception):
 
 class _UnknownNameError(InterpolationError):
     """A name that cannot be seen from here."""
+
+
+@dataclass
+class Budget:
+    """How many values lists and maps may still put in the place of ``${}``: a few lines could ask for billions."""
+
+    left: int = MAX_NODES
+    _sizes: dict[int, tuple[Node, int]] = field(default_factory=dict)
+
+    def spend(self, node: Node) -> bool:
+        """Whether there is room for one more ``node``."""
+        self.left -= self._size(node)
+        return self.left >= 0
+
+    def _size(self, node: Node) -> int:
+        if isinstance(node, Scalar):
+            return 1
+        known = self._sizes.get(id(node))
+        if known is not None:
+            return known[1]
+        below = node.items if isinstance(node, List) else [entry.value for entry in node.entries.values()]
+        count = 1 + sum(map(self._size, below))
+        self._sizes[id(node)] = node, count  # the node too, or another could get its id
+        return count
 
 
 @dataclass
@@ -38,6 +64,7 @@ class Environment:
     size: Callable[[str], int | Size | None] | None = None
     fields: Iterable[str] = ()
     hidden: dict[str, str] = field(default_factory=dict)
+    budget: Budget = field(default_factory=Budget)
     _open: list[str] = field(default_factory=list)
     _done: dict[str, Node] = field(default_factory=dict)
 
@@ -80,7 +107,11 @@ class Environment:
                 return Scalar(None, node.span)
             else:
                 parts.append("${")
-        return Scalar("".join(parts) + text[end:], node.span)
+        whole = "".join(parts) + text[end:]
+        if len(whole) > MAX_TEXT:
+            self.report.error("too-large", f"this text would have {len(whole):,} characters", node.span)
+            return Scalar(None, node.span)
+        return Scalar(whole, node.span)
 
     def _alone(self, inner: str, span: Span) -> Node:
         """A scalar that is nothing but ``${}`` keeps the type of its value, be it a list or a map."""
@@ -91,7 +122,10 @@ class Environment:
             except (_ReportedError, InterpolationError):
                 known = None
             if isinstance(known, List | Map):
-                return known
+                if self.budget.spend(known):
+                    return known
+                self.report.error("too-large", f"with `{name}` there are more than {MAX_NODES:,} values", span)
+                return Scalar(None, span)
         value = self._value(inner, span)
         return Scalar(value, span)
 

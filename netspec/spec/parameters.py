@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NoReturn
 
 from netspec.catalog.initializers.initializer import Initializer
 from netspec.compiler.graph import GraphBuilder, Value
@@ -71,20 +71,23 @@ class Weights:
         if known is None:
             # Where the owner has not been built, its weight is made for whoever shares it.
             if owner in self.asked:
-                message, advice = _no_weight(owner, weight, self.asked[owner])
-                ref = node.common.share.get(name)
-                where = ref.span if ref else node.span
-                self.report.error("unknown-weight", message, where, helps=[advice] if advice else [])
-                raise ToldError(message)
+                self._tell("unknown-weight", *_no_weight(owner, weight, self.asked[owner]), node, name)
             known = self._own(self.nodes[owner], weight, there, init, fans[::-1] if transposed else fans)
         if known.shape != there:
-            raise ShapeError(*_other_shape(name, shape, known, transposed))
+            message, advice = _other_shape(name, shape, known, transposed)
+            self._tell("shape-mismatch", message, advice, node, name)
         value = self._input(known)
         if not transposed:
             return value
         if len(shape) != 2:
             raise ShapeError(f"`.T` transposes matrices, and `{name}` is {show_shape(shape)}")
         return self.graph.add(Transpose((1, 0)), value)
+
+    def _tell(self, code: str, message: str, advice: str | None, node: LayerNode, name: str) -> NoReturn:
+        """Say at the place of `share` why a weight cannot be shared."""
+        ref = node.common.share.get(name)
+        self.report.error(code, message, ref.span if ref else node.span, helps=[advice] if advice else [])
+        raise ToldError(message)
 
     def _owner(self, path: str, name: str) -> tuple[str, str, bool]:
         """Whose weight it is in the end, and whether an odd number of transposes lies between."""

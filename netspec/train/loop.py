@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from netspec.catalog.metrics import Metric
@@ -15,7 +14,7 @@ from netspec.diagnostics import Diagnostic, NetspecError
 from netspec.runs.checkpoint import Checkpoint, save_checkpoint, save_weights
 from netspec.runs.metrics import MetricsLog
 from netspec.runs.platform import Interrupt, catch_interrupts
-from netspec.runs.run import Run
+from netspec.runs.run import Run, now
 from netspec.train.engine import Engine, Measured
 from netspec.train.progress import Progress, TrainPlan, TrainState
 
@@ -96,25 +95,30 @@ class Trainer:
         )
         self.progress.started(plan)
         with catch_interrupts() as self._interrupt, MetricsLog(self.run.metrics) as log:
-            status: Status = "finished"
-            while self.at.epoch < self.train.epochs:
+            if not self.run.state.exists():
+                self.save(log)  # whatever happens from here on, there is something to go on from
+            stop: Status | None = None
+            while stop is None and not self.is_done:
                 stop = self._epoch()
-                if stop is None:
+                # After Ctrl-C there is no time to measure: the epoch ends when the run goes on.
+                if self.at.step_in_epoch == self.steps_per_epoch and stop != "interrupted":
                     self._end_epoch(log)
-                    stop = "finished" if self._is_patient_no_more() else None
-                if stop is not None:
-                    status = stop
-                    break
-                if time.perf_counter() - self._saved > CHECKPOINT_SECONDS:
+                if stop is None and time.perf_counter() - self._saved > CHECKPOINT_SECONDS:
                     self.save(log)
             self.save(log)
-        return status
+        return "finished" if self.is_done or stop is None else stop
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no epoch is left, or the patience of `early_stop` is at its end."""
+        return self.at.epoch >= self.train.epochs or self._is_patient_no_more()
 
     def save(self, log: MetricsLog | None = None) -> None:
         """Write the checkpoint; metrics go before it, so that it is never ahead of them."""
         if log is not None:
             log.sync()
         weights = self.engine.weights()
+        self._refuse_not_finite(weights)
         best = self.best or weights
         save_weights(self.run.last, weights, self.at.step)
         save_weights(self.run.best, best, (self.at.best or {}).get("step", self.at.step))
@@ -214,7 +218,7 @@ class Trainer:
             "lr": float(self._rates(1)[0]),
             "seconds": seconds,
             "samples_per_second": measured.rows / seconds if seconds else 0.0,
-            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "time": now(),
         }
         log.append(line)
         self.progress.epoch(line)
@@ -250,8 +254,17 @@ class Trainer:
         stop = self.train.early_stop
         return stop is not None and self.at.waited >= stop.patience
 
-    def _diverged(self, step: int, lr: float) -> NetspecError:
-        message = f"the loss of step {step} is not a finite number"
+    def _refuse_not_finite(self, weights: Mapping[str, Array]) -> None:
+        """The loss of a step is that before its update: what the last update broke, no loss has told yet."""
+        import numpy as np
+
+        for key, array in weights.items():
+            if not np.isfinite(array).all():
+                lr = float(self._rates(1)[0])
+                raise self._diverged(self.at.step, lr, f"`{key}` holds numbers that are not finite")
+
+    def _diverged(self, step: int, lr: float, what: str = "the loss is not a finite number") -> NetspecError:
+        message = f"step {step}: {what}"
         helps = [
             f"the learning rate {lr:g} may be too high: try `--set optimizer.{self._optimizer_kind()}.lr={lr / 10:g}`"
         ]

@@ -48,6 +48,9 @@ class Progress(Protocol):
     def finished(self, summary: Mapping[str, Any]) -> None:
         """The training ended, in whatever way."""
 
+    def remark(self, text: str) -> None:
+        """Something that one should know and that stops nothing."""
+
 
 class Silent:
     """Listens to nothing."""
@@ -57,3 +60,4 @@ class Silent:
     def step(self, state: TrainState) -> None: ...
     def epoch(self, line: Mapping[str, Any]) -> None: ...
     def finished(self, summary: Mapping[str, Any]) -> None: ...
+    def remark(self, text: str) -> None: ...

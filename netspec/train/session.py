@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -56,6 +57,8 @@ class Session:
     engine: Engine
     trainer: Trainer
     progress: Progress
+    held: ExitStack
+    """What is held until the training ends: the lock of the run folder."""
 
     def train(self) -> dict[str, Any]:
         """Train, measure the best weights, and write the summary.
@@ -64,7 +67,7 @@ class Session:
             NetspecError: if the loss stops being finite; the last good checkpoint stays.
         """
         begun = time.perf_counter()
-        with self.run.lock():
+        with self.held:
             self.run.update(status="training")
             try:
                 status = self.trainer.fit()
@@ -122,23 +125,25 @@ def begin(
         engine.load(_fitting(load_weights(weights).arrays, opened, weights))
     engine.executable("step")
     run = create_run(document.name, out)
-    run.write_record(
-        netspec=__version__,
-        arguments=sys.argv[1:],
-        overrides=list(overrides),
-        base=str(document.base.resolve()),
-        seed=document.train.seed,
-        status="begun",
-        fingerprint=opened.dataset.fingerprint,
-        arithmetic=_arithmetic(),
-        **machine_facts(),
-    )
-    run.keep_source(dict(document.sources))
-    run.write_spec(resolved(document))
-    fitted = opened.dataset.fitted
-    save_fitted(*run.fitted, fitted.to_arrays(), fitted.to_json())
-    trainer = Trainer(engine, opened.dataset, run, progress, limits)
-    return Session(run, document, opened, engine, trainer, progress)
+    with ExitStack() as held:
+        held.enter_context(run.lock())
+        run.write_record(
+            netspec=__version__,
+            arguments=sys.argv[1:],
+            overrides=list(overrides),
+            base=str(document.base.resolve()),
+            seed=document.train.seed,
+            status="begun",
+            fingerprint=opened.dataset.fingerprint,
+            arithmetic=_arithmetic(),
+            **machine_facts(),
+        )
+        run.keep_source(dict(document.sources))
+        run.write_spec(resolved(document))
+        fitted = opened.dataset.fitted
+        save_fitted(*run.fitted, fitted.to_arrays(), fitted.to_json())
+        trainer = Trainer(engine, opened.dataset, run, progress, limits)
+        return Session(run, document, opened, engine, trainer, progress, held.pop_all())
 
 
 def go_on(name: str, threads: int | None, progress: Progress, limits: Limits) -> Session:
@@ -148,18 +153,20 @@ def go_on(name: str, threads: int | None, progress: Progress, limits: Limits) ->
         DataError: if the data are not those that it began with.
     """
     run = run_named(name)
-    record = run.read_record()
-    document = document_of(run)
-    checkpoint = load_checkpoint(run.state)
-    opened = open_spec(document, fitted=fitted_of(run))
-    if record.get("fingerprint") != opened.dataset.fingerprint:
-        message = f"the data of `{run.path}` have changed since the run began"
-        raise DataError(Diagnostic("changed-data", message, helps=("bring the old data back, or train anew",)))
-    engine = _engine(opened, threads, progress)
-    trainer = Trainer(engine, opened.dataset, run, progress, limits)
-    trainer.resume(checkpoint)
-    cut_metrics(run.metrics, trainer.at.step)
-    return Session(run, document, opened, engine, trainer, progress)
+    with ExitStack() as held:
+        held.enter_context(run.lock())
+        record = run.read_record()
+        document = document_of(run)
+        checkpoint = load_checkpoint(run.state)
+        opened = open_spec(document, fitted=fitted_of(run))
+        if record.get("fingerprint") != opened.dataset.fingerprint:
+            message = f"the data of `{run.path}` have changed since the run began"
+            raise DataError(Diagnostic("changed-data", message, helps=("bring the old data back, or train anew",)))
+        engine = _engine(opened, threads, progress)
+        trainer = Trainer(engine, opened.dataset, run, progress, limits)
+        trainer.resume(checkpoint)
+        cut_metrics(run.metrics, trainer.at.step)
+        return Session(run, document, opened, engine, trainer, progress, held.pop_all())
 
 
 def _engine(opened: Opened, threads: int | None, progress: Progress) -> Engine:

@@ -21,6 +21,7 @@ from netspec.compiler.ops import (
     Iota,
     Map,
     Pad,
+    Random,
     Reduce,
     Reshape,
     Slice,
@@ -122,6 +123,9 @@ def arrays(seed: int) -> dict[str, np.ndarray[Any, Any]]:
     for key, type_ in INPUTS.items():
         shape = type_.bind(SIZES).shape
         whole = rng.integers(0, 17, shape).astype(numpy_dtype(type_, np.float64))
+        if not shape:  # the key of draws
+            made[key] = np.float64(3)
+            continue
         made[key] = rng.uniform(-2, 2, shape) if type_.dtype == "float32" else whole
     return made
 
@@ -185,6 +189,14 @@ def _move(draw: st.DrawFn, values: list[Value]) -> Step | None:
     return op, () if isinstance(op, Iota | Extent) else (x,)
 
 
+def _draw_numbers(draw: st.DrawFn, values: list[Value]) -> Step:
+    x = draw(st.sampled_from(values))
+    scalar = next(value for value in values if value.type.shape == ())
+    if draw(st.booleans()):
+        return Random(draw(st.sampled_from(["uniform", "normal"])), x.type.shape), (scalar,) * 3
+    return Map(parse("a + uniform(7, 8, 9)", ("a",))), (x,)
+
+
 def _concat(draw: st.DrawFn, values: list[Value]) -> Step | None:
     x = _pick(draw, [value for value in values if value.type.rank])
     like = (x.type.rank, x.type.dtype, x.type.shape[:-1])
@@ -192,5 +204,5 @@ def _concat(draw: st.DrawFn, values: list[Value]) -> Step | None:
     return Concat(x.type.rank - 1), (x, _pick(draw, same))
 
 
-STEPS = [_map, _map, _map, _map, _reduce, _contract, _move, _move, _concat]
+STEPS = [_map, _map, _map, _map, _map, _reduce, _reduce, _contract, _contract, _move, _move, _concat, _draw_numbers]
 

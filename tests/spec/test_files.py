@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,11 @@ def test_load_raises_everything_at_once() -> None:
         load("netspec: 2\nname: No\nnetwork: {inputs: {x: [0]}, layers: [dens]}\n")
     assert [d.code for d in raised.value.diagnostics] == ["version", "bad-name", "out-of-range", "unknown-kind"]
     assert raised.value.render().count("<text>:") == 4
+
+
+@pytest.mark.parametrize("form", ["['${%s}', '${%s}', '${%s}']", "'${%s}${%s}${%s}'"])
+def test_variables_cannot_blow_up(form: str) -> None:
+    names = [f"v{i}" for i in range(60)]
+    pairs = ", ".join(f"{a}: {form % (b, b, b)}" for a, b in pairwise(names))
+    _, report = examine(f"netspec: 1\nvars: {{{pairs}, v59: abc}}\n" + NETWORK.replace("${n}", "${v0}"))
+    assert "too-large" in {d.code for d in report.diagnostics}

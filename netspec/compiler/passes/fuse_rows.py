@@ -11,7 +11,7 @@ from netspec.compiler.ops.gather import Gather
 from netspec.compiler.ops.iota import Iota
 from netspec.compiler.ops.reshape import Reshape
 from netspec.compiler.ops.rows import Rows
-from netspec.compiler.passes.pieces import Domain, Piece, piece_of, view_in
+from netspec.compiler.passes.pieces import SCALAR, Domain, Piece, piece_of, view_in
 from netspec.compiler.passes.rebuild import Unit, rebuild
 
 
@@ -187,7 +187,7 @@ class _Clusters:
             return self._leaf(cluster, table, view.replace("R", "G"))
         if isinstance(source.node.op, Iota) and source.type.elements == cluster.domain.columns:
             return Call("column")
-        if maker and maker.domain.sizes == (1, 1, 1):  # cheaper made again than fetched from where another made it
+        if maker and maker.domain == SCALAR:  # cheaper made again than fetched from where another made it
             leaves: dict[Expr, Expr] = {name: self._leaf(cluster, *leaf) for leaf, name in maker.leaves.items()}
             return replace_all((maker.made[source][0],), leaves)[0]
         return self._leaf(cluster, value, view)

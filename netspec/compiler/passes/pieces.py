@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from netspec.compiler.formula import Call, Formula, Name, Reduction
 from netspec.compiler.graph import Node, Value
 from netspec.compiler.ops.broadcast import Broadcast
 from netspec.compiler.ops.cast import Cast
+from netspec.compiler.ops.elementwise import by_place
 from netspec.compiler.ops.gather import Gather
 from netspec.compiler.ops.iota import Iota
 from netspec.compiler.ops.map import Map
@@ -28,6 +29,7 @@ class Domain:
     rows: Dim
     middle: Dim
     columns: Dim
+    placed: bool = False  # values depend on their index, which among more columns would be another
 
     @property
     def sizes(self) -> tuple[Dim, Dim, Dim]:
@@ -36,10 +38,17 @@ class Domain:
     def fits(self, other: Domain) -> bool:
         """Whether work on both can be one loop."""
         same = (self.rows, self.middle) == (other.rows, other.middle)
-        return same and (self.columns == other.columns or 1 in (self.columns, other.columns))
+        return same and (self.columns == other.columns or self._widens or other._widens)
+
+    @property
+    def _widens(self) -> bool:
+        return self.columns == 1 and not self.placed
 
     def joined(self, other: Domain) -> Domain:
-        return self if other.columns == 1 else other
+        return replace(self if other.columns == 1 else other, placed=self.placed or other.placed)
+
+
+SCALAR = Domain(1, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,7 @@ def _elementwise(node: Node, formula: Formula) -> Piece | None:
         return None
     views = [_view(value.type.shape, shape, domain) for value in node.inputs]
     result = _canonical("RMC", domain)
+    domain = replace(domain, placed=by_place(formula))
     inputs = tuple((value, view) for value, view in zip(node.inputs, views, strict=True) if view is not None)
     return Piece(domain, formula, inputs, result) if len(inputs) == len(views) else None
 
@@ -97,7 +107,7 @@ def _domain(shape: Sequence[Dim], inputs: Sequence[tuple[Dim, ...]], *, by_colum
     ``by_column``: the formula looks at the index along the last axis, which then may not be merged with others.
     """
     if is_column(shape):
-        return Domain(shape[0], 1, 1)
+        return None if by_column else Domain(shape[0], 1, 1)
     if len(shape) <= 1:
         return Domain(1, 1, product(shape))
     flat = Domain(shape[0], 1, product(shape[1:]))
@@ -159,7 +169,7 @@ def _random(node: Node, kind: str) -> Piece:
     domain = Domain(shape[0], 1, product(shape[1:])) if by_rows else Domain(1, 1, product(shape))
     formula = Formula(("hi", "lo", "step"), (Call(kind, Name("hi"), Name("lo"), Name("step")),))
     inputs = tuple((value, "") for value in node.inputs)
-    return Piece(domain, formula, inputs, _canonical("RMC", domain))
+    return Piece(replace(domain, placed=True), formula, inputs, _canonical("RMC", domain))
 
 
 def _reduction(node: Node) -> Piece | None:

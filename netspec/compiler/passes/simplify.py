@@ -7,9 +7,10 @@ from functools import lru_cache
 from typing import ClassVar
 
 from netspec.compiler.formula.compose import canonical, rename, select, substitute, trim
-from netspec.compiler.formula.expr import Call, Constant, Expr, Name
+from netspec.compiler.formula.expr import ZERO, Call, Constant, Expr, Name, replace_all
 from netspec.compiler.formula.formula import Formula
 from netspec.compiler.formula.simplify import simplify
+from netspec.compiler.graph.arithmetic import constant
 from netspec.compiler.graph.builder import GraphBuilder
 from netspec.compiler.graph.node import Graph, Node, Value
 from netspec.compiler.graph.op import Op
@@ -239,7 +240,8 @@ class CountIota(Rewrite):
         kept: list[Value] = []
         for name, value in zip(formula.inputs, node.inputs, strict=True):
             op = value.node.op
-            if isinstance(op, Iota) and op.axis == len(op.shape) - 1 and op.shape[-1:] == shape[-1:] != (1,):
+            last = isinstance(op, Iota) and op.axis == len(op.shape) - 1 and op.shape[-1:] == shape[-1:]
+            if last and isinstance(shape[-1], int):  # one index a sample, Iota([B]), counts rows and no columns
                 counts[name] = Call("column")
             else:
                 kept.append(value)
@@ -251,9 +253,37 @@ class CountIota(Rewrite):
 
 _PLAIN: tuple[type[Op], ...] = (Reshape, Cast, Broadcast, Transpose, Slice, Pad, StopGradient)
 
+class FoldPlace(Rewrite):
+    """Write the length of a last axis that is a number, and the only index of one of length 1, as numbers."""
+
+    root = Map
+
+    def apply(self, node: Node, g: GraphBuilder) -> tuple[Value, ...] | None:
+        formula, shape = _formula(node), node.types[0].shape
+        if not shape or not isinstance(shape[-1], int):
+            return None
+        known: dict[Expr, Expr] = {Call("columns"): Constant(shape[-1])}
+        if shape[-1] == 1:
+            known[Call("column")] = ZERO
+        if not known.keys() & set(formula.nodes):
+            return None
+        return g.node(Map(Formula(formula.inputs, replace_all(formula.outputs, known))), *node.inputs).values
+
+
+class FoldIota(Rewrite):
+    """Turn an index along an axis of length 1 into the constant 0."""
+
+    root = Iota
+
+    def apply(self, node: Node, g: GraphBuilder) -> Value | None:
+        op = node.op
+        assert isinstance(op, Iota)
+        return constant(g, 0.0, op.shape) if op.shape[op.axis] == 1 else None
+
+
 RULES: tuple[Rewrite, ...] = (
-    FoldConstants(), AbsorbBroadcast(), SinkBroadcast(), CountIota(), MergeInputs(), TidyFormula(), DropIdentity(),
-    FoldReshape(), FoldTranspose(), FoldBroadcast(), ReduceNothing(),
+    FoldConstants(), AbsorbBroadcast(), SinkBroadcast(), CountIota(), FoldPlace(), FoldIota(), MergeInputs(),
+    TidyFormula(), DropIdentity(), FoldReshape(), FoldTranspose(), FoldBroadcast(), ReduceNothing(),
     *(DropNothing(root) for root in _PLAIN),
 )  # fmt: skip
 

@@ -90,11 +90,22 @@ RULES: dict[str, tuple[Build, list[str]]] = {
         lambda g, x, b: apply(g, "exp(b)", b=g.add(Broadcast((BATCH, 5)), b)),
         ["%2 = map {formula=`(x0) -> exp(x0)`} %1 : float32[5]", "%3 = broadcast {shape=[B, 5]} %2 : float32[B, 5]"],
     ),
+    "the length of the last axis is a number": (
+        lambda g, x, b: apply(g, "x + columns()", x=x),
+        ["%2 = map {formula=`(x0) -> x0 + 5`} %0 : float32[B, 5]"],
+    ),
+    "the index along an axis of one is zero": (
+        lambda g, x, b: apply(g, "exp(x) + i + column()", x=g.add(Slice(1, 0, 1), x), i=g.add(Iota((BATCH, 1), 1))),
+        [
+            "%2 = slice {axis=1, start=0, stop=1} %0 : float32[B, 1]",
+            "%3 = map {formula=`(x0) -> exp(x0)`} %2 : float32[B, 1]",
+        ],
+    ),
     "a broadcast stays where places count": (
-        lambda g, x, b: apply(g, "b + columns()", b=g.add(Broadcast((BATCH, 5)), b)),
+        lambda g, x, b: apply(g, "b + column()", b=g.add(Broadcast((BATCH, 5)), b)),
         [
             "%2 = broadcast {shape=[B, 5]} %1 : float32[B, 5]",
-            "%3 = map {formula=`(x0) -> x0 + columns()`} %2 : float32[B, 5]",
+            "%3 = map {formula=`(x0) -> x0 + column()`} %2 : float32[B, 5]",
         ],
     ),
     "a reshape that adds axes in front is absorbed": (
