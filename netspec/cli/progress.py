@@ -60,6 +60,9 @@ class Lines:
     def finished(self, summary: Mapping[str, Any]) -> None:
         self.close()
 
+    def remark(self, text: str) -> None:
+        self._say(f"note: {text}")
+
     def close(self) -> None:
         """Print what is still held back; must come however the training ends."""
         self._flush()
@@ -189,6 +192,9 @@ class Unwatched:
 
     def finished(self, summary: Mapping[str, Any]) -> None:
         self._try(lambda: self.inner.finished(summary))
+
+    def remark(self, text: str) -> None:
+        self._try(lambda: self.inner.remark(text))
 
     def close(self) -> None:
         self._try(self.inner.close)

@@ -217,8 +217,8 @@ def check_facts(expect: Expect, whole: Mapping[str, Any], predictor: Mapping[str
         known = (predictor if fact.predict else whole).get(fact.name)
         name = f"predict.{fact.name}" if fact.predict else fact.name
         if known is None or _is_symbolic(known):
-            shown = "" if known is None else f": it is {_shown(known)}"
-            waiting.append(f"`{name}` is not known before the data are open{shown}")
+            why = "is not worked out here" if known is None else f"waits for the data: it is {_shown(known)}"
+            waiting.append(f"`{name}` {why}")
             continue
         if isinstance(fact.expected, tuple):
             is_so, expected = tuple(known) == fact.expected, show_shape(fact.expected)

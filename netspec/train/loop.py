@@ -59,6 +59,10 @@ class Position:
     waited: int = 0
 
 
+class NotFiniteError(NetspecError):
+    """The loss or a weight is no finite number any more; the last good checkpoint stays."""
+
+
 class Trainer:
     """Trains an engine on a dataset and keeps the run folder."""
 
@@ -263,13 +267,13 @@ class Trainer:
                 lr = float(self._rates(1)[0])
                 raise self._diverged(self.at.step, lr, f"`{key}` holds numbers that are not finite")
 
-    def _diverged(self, step: int, lr: float, what: str = "the loss is not a finite number") -> NetspecError:
+    def _diverged(self, step: int, lr: float, what: str = "the loss is not a finite number") -> NotFiniteError:
         message = f"step {step}: {what}"
         helps = [
             f"the learning rate {lr:g} may be too high: try `--set optimizer.{self._optimizer_kind()}.lr={lr / 10:g}`"
         ]
         notes = [f"the last good checkpoint is that of step {self._saved_step()}"] if self.run.state.exists() else []
-        return NetspecError(Diagnostic("not-finite", message, notes=tuple(notes), helps=tuple(helps)))
+        return NotFiniteError(Diagnostic("not-finite", message, notes=tuple(notes), helps=tuple(helps)))
 
     def _optimizer_kind(self) -> str:
         assert self.document.optimizer is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,14 +14,14 @@ from netspec import __version__
 from netspec.data.fitting import Fitted
 from netspec.diagnostics import DataError, Diagnostic, NetspecError
 from netspec.runs.checkpoint import load_checkpoint, load_fitted, load_weights, save_fitted
-from netspec.runs.folder import create_run, find_run
+from netspec.runs.folder import RunChoiceError, create_run, find_run
 from netspec.runs.machine import machine_facts
 from netspec.runs.metrics import cut_metrics
 from netspec.runs.run import Run
 from netspec.spec.document import Document, load
 from netspec.spec.resolved import resolved
 from netspec.train.engine import Engine
-from netspec.train.loop import Limits, Status, Trainer
+from netspec.train.loop import Limits, NotFiniteError, Status, Trainer
 from netspec.train.opening import Opened, check_trainable, open_spec
 from netspec.train.progress import Progress
 
@@ -71,11 +71,12 @@ class Session:
             self.run.update(status="training")
             try:
                 status = self.trainer.fit()
-            except NetspecError:
+            except NotFiniteError:
                 self._finish("diverged", begun, measure=False)
                 raise
             except BaseException:
-                self.run.update(status="failed")
+                with suppress(NetspecError):  # a full disk is what it may have failed of
+                    self.run.update(status="failed")
                 raise
             return self._finish(status, begun, measure=status != "interrupted")
 
@@ -162,11 +163,24 @@ def go_on(name: str, threads: int | None, progress: Progress, limits: Limits) ->
         if record.get("fingerprint") != opened.dataset.fingerprint:
             message = f"the data of `{run.path}` have changed since the run began"
             raise DataError(Diagnostic("changed-data", message, helps=("bring the old data back, or train anew",)))
+        if record.get("arithmetic") != _arithmetic():
+            was, now = record.get("arithmetic"), _arithmetic()
+            progress.remark(f"this run was trained with `{was}`, here it is `{now}`: its bits will be others")
         engine = _engine(opened, threads, progress)
         trainer = Trainer(engine, opened.dataset, run, progress, limits)
         trainer.resume(checkpoint)
+        if trainer.is_done and record.get("status") == "finished":
+            raise _finished(run)
         cut_metrics(run.metrics, trainer.at.step)
         return Session(run, document, opened, engine, trainer, progress, held.pop_all())
+
+
+def _finished(run: Run) -> RunChoiceError:
+    helps = (
+        f"`netspec evaluate {run.path}` measures it",
+        f"to train longer, begin a new run with its weights: `--weights {run.last} --set train.epochs=N`",
+    )
+    return RunChoiceError(Diagnostic("run-finished", f"`{run.path}` is finished: nothing is left to train", helps=helps))
 
 
 def _engine(opened: Opened, threads: int | None, progress: Progress) -> Engine:
