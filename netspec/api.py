@@ -35,6 +35,8 @@ class Validated:
     name: str
     diagnostics: tuple[Diagnostic, ...]
     sources: Mapping[str, str]
+    waiting: tuple[str, ...] = ()
+    """Facts of `expect` that were skipped, each with the reason."""
 
     @property
     def errors(self) -> int:
@@ -60,7 +62,8 @@ def validate(specs: Sequence[str | Path], *, stdin: str | None = None) -> list[V
     for spec in specs:
         checked = check(stdin or "") if spec == "-" else check(Path(spec))
         faults = tuple(in_order(checked.report.diagnostics))
-        results.append(Validated("<stdin>" if spec == "-" else str(spec), faults, dict(checked.report.sources)))
+        name = "<stdin>" if spec == "-" else str(spec)
+        results.append(Validated(name, faults, dict(checked.report.sources), checked.waiting))
     return results
 
 
@@ -187,7 +190,8 @@ def evaluate(target: str | Path, *, check: bool = False, threads: int | None = N
     splits = {}
     for split, rows in opened.dataset.splits.items():
         measured = engine.evaluate(rows)
-        splits[split] = {"rows": measured.rows, "loss": measured.loss, "metrics": dict(measured.metrics)}
+        loss = {"loss": measured.loss} if document.losses else {}
+        splits[split] = {"rows": measured.rows, **loss, "metrics": dict(measured.metrics)}
     held = hold(document, opened, engine, kept, splits) if check else ()
     engine.close()
     return Evaluated(name, splits, tuple(held))
@@ -204,7 +208,8 @@ def _engine_of(
 
     path = Path(target)
     kept: dict[str, dict[str, Array]] = {}
-    if path.is_file():
+    is_meant_as_spec = path.suffix in (".yaml", ".yml") and not path.exists()
+    if path.is_file() or is_meant_as_spec:
         document, name, fitted = _sound(path), str(path), None
     else:
         run = run_named(str(target))

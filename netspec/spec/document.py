@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,15 +94,6 @@ def load(spec: Path | str, overrides: Sequence[str] = (), *, base: Path | None =
     report.raise_if_failed()
     assert document is not None
     return document
-
-
-def opened(document: Document, fields: Mapping[str, FieldType], report: Report) -> Document:
-    """The document once the data are open, with every target bound; what does not fit goes to ``report``."""
-    inputs = [given.name for given in document.network.inputs]
-    _check_inputs(document.network, fields, report)
-    losses = bind_targets(document.losses, fields, inputs, True, report)
-    metrics = bind_targets(document.metrics, fields, inputs, True, report)
-    return replace(document, fields=dict(fields), complete=True, losses=losses, metrics=metrics)
 
 
 def _check_inputs(network: Network, fields: Mapping[str, FieldType], report: Report) -> None:

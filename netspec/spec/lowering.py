@@ -83,14 +83,24 @@ class Model:
     def check(self, binding: Binding, output: Value, field: FieldType) -> bool:
         """Whether a loss or a metric can compare ``output`` with ``field``; a fault goes to the report."""
         assert isinstance(binding.what, Loss | Metric)
+        weights = self.fields.get(binding.sample_weight or "")
         try:
             binding.what.check(output.type, field)
+            target = field_type(field)
+            if target is not None:
+                # A formula of the spec shows only when it is built what it makes of these shapes.
+                g = GraphBuilder()
+                scope = self.loss_scope(g, binding.name, training=True)
+                binding.what.build(scope, g.input("output", output.type, "stored"), g.input("target", target, "stored"))
+            if weights is not None and weights.shape not in ((), (1,), None):
+                shape = show_shape(weights.shape)
+                raise ShapeError(f"`sample_weight` is one number a sample, and `{binding.sample_weight}` is {shape}")
         except ShapeError as error:
-            self.refuse(binding, output, field, error)
+            self._refuse(binding, output, field, error)
             return False
         return True
 
-    def refuse(self, binding: Binding, output: Value, field: FieldType, error: ShapeError) -> None:
+    def _refuse(self, binding: Binding, output: Value, field: FieldType, error: ShapeError) -> None:
         """Tell that a loss or metric does not fit what it reads."""
         shape = show_shape(output.type.shape[1:])
         notes = [

@@ -300,7 +300,8 @@ class Engine:
             for name, values in optimizer.scalars(lr * lr_scale, steps + 1).items():
                 key = scalar_key(name, lr_scale)
                 if key in linked.inputs:
-                    linked.inputs[key][: len(lr)] = values
+                    with np.errstate(over="ignore"):  # an absurd rate is infinite; the loss will tell
+                        linked.inputs[key][: len(lr)] = values
 
 
 def processors() -> int:

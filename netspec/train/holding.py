@@ -30,7 +30,7 @@ def hold(
     held: list[dict[str, Any]] = []
     for split, comparisons in document.expect.metrics.items():
         facts = splits.get(split)
-        values = {} if facts is None else {"loss": facts["loss"], **facts["metrics"]}
+        values = {} if facts is None else {**facts, **facts["metrics"]}
         for name, comparison in comparisons.items():
             value = values.get(name)
             good = value is not None and comparison.holds(value)

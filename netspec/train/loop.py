@@ -56,6 +56,7 @@ class Position:
     totals: dict[str, float] = field(default_factory=dict)
     epoch_seconds: float = 0.0
     best: dict[str, Any] | None = None
+    watched: float | None = None
     waited: int = 0
 
 
@@ -207,9 +208,9 @@ class Trainer:
         measured = {"train": train}
         if "validation" in self.dataset.splits:
             begin = time.perf_counter()
-            measured["validation"] = self.engine.evaluate(self.dataset.splits["validation"])
-            self._tell(log, "validation", measured["validation"], time.perf_counter() - begin)
+            self._tell(log, "validation", self._measured("validation", measured), time.perf_counter() - begin)
         self._select(measured)
+        self._watch(measured)
         at.step_in_epoch, at.samples, at.loss, at.totals, at.epoch_seconds = 0, 0, 0.0, {}, 0.0
 
     def _tell(self, log: MetricsLog, split: str, measured: Measured, seconds: float) -> None:
@@ -227,31 +228,44 @@ class Trainer:
         log.append(line)
         self.progress.epoch(line)
 
-    def _select(self, measured: Mapping[str, Measured]) -> None:
+    def _select(self, measured: dict[str, Measured]) -> None:
         """Keep the weights of the best epoch; without a validation split those of the last."""
         select = self.train.select
-        split = select.split if select else "validation"
-        metric = select.metric if select else "loss"
-        if split not in measured:
-            if select is not None and split in self.dataset.splits:
-                measured = {**measured, split: self.engine.evaluate(self.dataset.splits[split])}
-            else:
-                split, metric = "train", ""
-        found = measured[split]
+        split, metric = (select.split, select.metric) if select else ("validation", "loss")
+        chooses = select is not None or split in self.dataset.splits
+        found = self._measured(split if chooses else "train", measured)
         at = self.at
         values = {"loss": found.loss, **found.metrics}
-        facts = {"epoch": at.epoch, "step": at.step, "split": split, "metrics": values}
-        if not metric:
+        facts = {"epoch": at.epoch, "step": at.step, "split": split if chooses else "train", "metrics": values}
+        if not chooses:
             at.best, self.best = facts, {}
+        elif at.best is None or self._is_better(metric, values[metric], at.best["metrics"][metric]):
+            at.best, self.best = facts, self.engine.weights()
+
+    def _watch(self, measured: dict[str, Measured]) -> None:
+        """Count the epochs without a better value of what `early_stop` names."""
+        stop = self.train.early_stop
+        if stop is None:
             return
-        if at.best is None or self._is_better(metric, values[metric], at.best["metrics"][metric]):
-            at.best, at.waited, self.best = facts, 0, self.engine.weights()
+        found = self._measured(stop.split, measured)
+        value = {"loss": found.loss, **found.metrics}[stop.metric]
+        at = self.at
+        if at.watched is None or self._is_better(stop.metric, value, at.watched):
+            at.watched, at.waited = value, 0
         else:
             at.waited += 1
+
+    def _measured(self, split: str, measured: dict[str, Measured]) -> Measured:
+        """What the current weights give on a split; measured once an epoch."""
+        if split not in measured:
+            measured[split] = self.engine.evaluate(self.dataset.splits[split])
+        return measured[split]
 
     def _is_better(self, metric: str, new: float, old: float) -> bool:
         whats = {binding.name: binding.what for binding in self.document.metrics}
         what = whats.get(metric)
+        if old != old:  # NaN: anything is better, and no comparison says so
+            return True
         return new > old if isinstance(what, Metric) and what.better == "higher" else new < old
 
     def _is_patient_no_more(self) -> bool:

@@ -121,6 +121,7 @@ def begin(
     """Open data, compile, and only then make the run folder: a spec or data with a fault leave nothing behind."""
     check_trainable(document)
     opened = open_spec(document)
+    _check_measured(document, opened)
     engine = _engine(opened, threads, progress)
     if weights is not None:
         engine.load(_fitting(load_weights(weights).arrays, opened, weights))
@@ -173,6 +174,20 @@ def go_on(name: str, threads: int | None, progress: Progress, limits: Limits) ->
             raise _finished(run)
         cut_metrics(run.metrics, trainer.at.step)
         return Session(run, document, opened, engine, trainer, progress, held.pop_all())
+
+
+def _check_measured(document: Document, opened: Opened) -> None:
+    """Whether the split that selects or stops is there; without this the setting would do nothing.
+
+    Raises:
+        DataError: if it is not.
+    """
+    for key in ("select", "early_stop"):
+        chosen = getattr(document.train, key)
+        if chosen is not None and chosen.split not in opened.dataset.splits:
+            message = f"`train.{key}` measures the split `{chosen.split}`, and the data have none"
+            helps = (f"set rows aside: `data: {{split: {{{chosen.split}: 0.2}}}}`",)
+            raise DataError(Diagnostic("unknown-split", message, helps=helps))
 
 
 def _finished(run: Run) -> RunChoiceError:

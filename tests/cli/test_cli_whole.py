@@ -128,7 +128,10 @@ def test_an_interrupt_saves_and_ends_within_a_second(folder: Path, number: int) 
             time.sleep(0.05)
         training.send_signal(number)
         began = time.monotonic()
-        out, err = training.communicate(timeout=30)
+        try:
+            out, err = training.communicate(timeout=30)
+        finally:
+            training.kill()  # nothing, if it has ended
         took = time.monotonic() - began
     assert training.returncode == 130, err
     assert took < 5  # a second on a quiet machine

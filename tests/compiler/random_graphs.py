@@ -123,8 +123,8 @@ def arrays(seed: int) -> dict[str, np.ndarray[Any, Any]]:
     for key, type_ in INPUTS.items():
         shape = type_.bind(SIZES).shape
         whole = rng.integers(0, 17, shape).astype(numpy_dtype(type_, np.float64))
-        if not shape:  # the key of draws
-            made[key] = np.float64(3)
+        if not shape:  # the key of draws, which a small step must not change
+            made[key] = np.asarray(3.5)
             continue
         made[key] = rng.uniform(-2, 2, shape) if type_.dtype == "float32" else whole
     return made

@@ -35,6 +35,8 @@ def command(target: str, check: bool, threads: int | None, as_json: bool) -> int
         streams.json_result(evaluated.summary())
     else:
         streams.result(describe(evaluated.summary(), streams.width_of(sys.stdout)))
+    if check and not evaluated.expect:
+        streams.say("`expect:` says nothing of metrics or examples, so there was nothing to hold")
     return 0 if evaluated.passed else 1
 
 
@@ -43,12 +45,13 @@ def describe(summary: dict[str, Any], width: int | None) -> str:
     from netspec.cli.table import Column, count, measure, table
 
     splits = summary["splits"]
-    names = list(dict.fromkeys(name for facts in splits.values() for name in ("loss", *facts.get("metrics", {}))))
+    values = {s: {k: facts[k] for k in ("loss",) if k in facts} | facts.get("metrics", {}) for s, facts in splits.items()}
+    names = list(dict.fromkeys(name for found in values.values() for name in found))
     columns = [Column("split"), Column("rows", "right"), *(Column(name, "right") for name in names)]
     rows = []
     for split, facts in splits.items():
-        values = {"loss": facts.get("loss"), **facts.get("metrics", {})}
-        rows.append([split, count(facts.get("rows")), *(measure(values[n]) if n in values else "" for n in names)])
+        found = values[split]
+        rows.append([split, count(facts.get("rows")), *(measure(found[n]) if n in found else "" for n in names)])
     text = table(columns, rows, width)
     checks = summary.get("expect") or []
     if checks:

@@ -34,6 +34,8 @@ def command(paths: tuple[str, ...]) -> int:
     for checked in results:
         if checked.diagnostics:
             streams.diagnostics(checked.render() + "\n")
+        for fact in checked.waiting:
+            streams.say(f"{checked.name}: expect: {fact}")
         streams.result(f"{checked.name}: {_verdict(checked.errors, checked.warnings)}")
     streams.say(_totals(len(results), sum(1 for checked in results if checked.errors), skipped))
     return 1 if any(checked.errors for checked in results) else 0

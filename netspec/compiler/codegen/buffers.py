@@ -34,8 +34,10 @@ def place_buffer(name: str, type_: TensorType, place: Place, padding: Padding = 
 
 
 def _row_stride(features: Dim, item: int, padding: Padding) -> Dim:
-    if padding == "none" or isinstance(features, Size):
+    if padding == "none":
         return features * item
+    if isinstance(features, Size):  # a vector more than it takes is whole vectors at least
+        return features * item + LINE
     lines = -(-features * item // LINE) + (padding == "spill")
     # Rows an even number of lines apart meet in few sets of the first-level cache when a tile walks down a column.
     return (lines + (lines > 1 and lines % 2 == 0)) * LINE

@@ -13,6 +13,7 @@ from netspec.compiler.codegen.memory import Store, allocate
 from netspec.compiler.codegen.schedule import Schedule, schedule
 from netspec.compiler.graph.lowering import INDEX, Argument, Buffer, Call, Clock, Pointer, Scratch
 from netspec.compiler.graph.node import Graph, Value
+from netspec.compiler.graph.op import UnsupportedError
 from netspec.compiler.kernels.driver import Crew, Program, Table
 from netspec.compiler.kernels.kernel import Kernel
 from netspec.tensortype import Size, bind, known
@@ -45,7 +46,7 @@ class Executable:
 
     def arena(self, batch: int, threads: int) -> Arena:
         """The plan of what lives within a step."""
-        outputs = set(self.lowered.outputs.values())
+        outputs = {buffer.memory for buffer in self.lowered.outputs.values()}
         return plan_arena(self.schedule, {"B": batch}, threads=threads, outputs=outputs)
 
     def persistent_bytes(self) -> int:
@@ -95,6 +96,8 @@ class Linked:
         self._kept: list[object] = [store, stored]
         self.inputs: dict[str, npt.NDArray[np.float32]] = {}
         self.outputs: dict[str, npt.NDArray[np.float32]] = {}
+        self._steps: dict[Buffer, npt.NDArray[np.float32]] = {}
+        self._given = {executable.lowered.values[value] for value in executable.lowered.graph.inputs}
         self._addresses: dict[Buffer, int] = {}
         for buffer in executable.lowered.buffers:
             self._addresses[buffer] = self._place(buffer, store, stored)
@@ -102,9 +105,11 @@ class Linked:
         for name, value in executable.lowered.graph.outputs:
             buffer = executable.lowered.outputs[name]
             if buffer.place == "step":
-                self.outputs[name] = self.inputs.pop(buffer.name)
+                self.outputs[name] = self._steps[buffer.memory]
             elif buffer.place == "arena":
                 self._results[name] = self._result(name, value)
+            elif name not in executable.lowered.graph.by_key:
+                raise UnsupportedError(f"the output `{name}` is an input; `own-outputs` has to make a copy of it")
         self.program = self._program(addresses, ticks)
 
     def run(self, crew: Crew, steps: int) -> float:
@@ -125,7 +130,7 @@ class Linked:
         buffer = self.executable.lowered.outputs[name]
         shape = tuple(known(bind(n, self._sizes)) for n in value.type.shape)
         rows, columns = (shape[0], int(np.prod(shape[1:]))) if shape else (1, 1)
-        memory = self.arena[self._offsets[buffer] :].view(np.float32)
+        memory = self.arena[self._offsets.get(buffer.memory, 0) :].view(np.float32)
         stride = known(bind(buffer.row_stride, self._sizes))
         return np.lib.stride_tricks.as_strided(memory, (rows, columns), (stride, memory.itemsize)), shape
 
@@ -138,7 +143,9 @@ class Linked:
             return int(self.index.ctypes.data)
         if buffer.place == "step":
             array = np.zeros(self.capacity + 32, np.float32)
-            self.inputs[buffer.name] = array[: self.capacity]
+            self._steps[buffer] = array[: self.capacity]
+            if buffer in self._given:
+                self.inputs[buffer.name] = self._steps[buffer]
             self._kept.append(array)
             return int(array.ctypes.data)
         if buffer.place == "stored":
@@ -168,7 +175,7 @@ class Linked:
     def _resolve(self, argument: Argument, clock: int) -> Any:
         match argument:
             case Pointer():
-                return self._addresses[argument.buffer] + known(bind(argument.offset, self._sizes))
+                return self._addresses[argument.buffer.memory] + known(bind(argument.offset, self._sizes))
             case Clock():
                 return clock
             case Scratch():

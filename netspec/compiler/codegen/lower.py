@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from netspec.compiler.codegen.buffers import place_buffer
@@ -11,7 +11,7 @@ from netspec.compiler.graph.lowering import Access, Argument, Buffer, Call, Lowe
 from netspec.compiler.graph.node import Graph, Input, Node, Role, Value, key_of, role_of
 from netspec.compiler.graph.op import UnsupportedError
 from netspec.compiler.kernels.kernel import Kernel
-from netspec.tensortype import Dim
+from netspec.tensortype import ITEM_BYTES, Dim, Size, TensorType, product
 
 if TYPE_CHECKING:
     from netspec.compiler.kernels.processor import Tile
@@ -53,7 +53,7 @@ def lower(graph: Graph, tile: Tile) -> Lowered:
     for name, buffer in outputs.items():
         if name in graph.by_key and buffer is not lowering.buffers[graph.by_key[name]]:
             raise UnsupportedError(f"the new value of `{name}` does not lie where the old one did")
-    buffers = tuple(dict.fromkeys(lowering.buffers.values()))
+    buffers = tuple(dict.fromkeys([*(b.memory for b in lowering.buffers.values()), *lowering.temporaries]))
     return Lowered(graph, tuple(lowering.calls), buffers, outputs, lowering.buffers, lowering.extents)
 
 
@@ -65,13 +65,15 @@ class GraphLowering(Lowering):
         self.calls: list[Call] = []
         self.buffers: dict[Value, Buffer] = {}
         self.extents: dict[Buffer, Dim] = {}
+        self.temporaries: list[Buffer] = []
         self._node: Node | None = None
         self._names: dict[str, int] = {}
         for value in graph.inputs:
             place = _PLACES[role_of(value) or "constant"]
-            # What a product streams or writes has whole vectors in each row; all else is one stretch of memory.
-            streamed = any(node.op.name == "contract" for node in graph.uses.get(value, ()))
-            self.buffers[value] = place_buffer(key_of(value), value.type, place, "vectors" if streamed else "none")
+            # Products and transpositions write whole vectors into each row of a matrix. What a matrix is used for may
+            # differ between the programs that share it, so the padding follows from the type alone.
+            padding: Padding = "vectors" if value.type.rank == 2 else "none"
+            self.buffers[value] = place_buffer(key_of(value), value.type, place, padding)
         # An update is written over what it replaces: the scheduler lets all readers of the old value go first.
         self._updates = {value: graph.by_key[name] for name, value in graph.outputs if name in graph.by_key}
         scalars = [value for name, value in graph.outputs if value.type.rank == 0 and name not in graph.by_key]
@@ -93,12 +95,25 @@ class GraphLowering(Lowering):
             self.buffers[value] = known
         return known
 
-    def alias(self, value: Value, other: Value) -> None:
-        known = self.buffer(other)
-        same_rows = bool(value.type.rank) and value.type.shape[0] == known.rows
-        if not (same_rows or known.type.rank < 2 or known.rows == 1):
-            raise UnsupportedError(f"{other.type} has padded rows and cannot be seen as {value.type} without a copy")
-        self.buffers[value] = known
+    def alias(self, value: Value, other: Value) -> bool:
+        known, type_ = self.buffer(other), value.type
+        if value in self._updates or known.type.layout.kind != "rows":
+            return False
+        rows = type_.shape[0] if type_.rank else 1
+        if known.contiguous:
+            stride = product(type_.shape[1:]) * ITEM_BYTES[type_.dtype]
+        elif rows == known.rows and (type_.rank > 1 or isinstance(rows, Size)):
+            stride = known.row_stride
+        else:  # a row of numbers has to lie in one stretch
+            return False
+        self.buffers[value] = replace(known, type=type_, rows=rows, row_stride=stride, whole=known.memory)
+        return True
+
+    def temporary(self, type_: TensorType, padding: Padding = "none") -> Buffer:
+        assert self._node is not None
+        buffer = place_buffer(f"{self._name(self._node.value())}/copy", type_, "arena", padding)
+        self.temporaries.append(buffer)
+        return buffer
 
     def extent(self, value: Value, size: Dim) -> None:
         self.buffers[value] = buffer = place_buffer(f"size {size}", value.type, "constant")
@@ -113,7 +128,8 @@ class GraphLowering(Lowering):
         writes: Sequence[Access],
     ) -> None:
         assert self._node is not None
-        self.calls.append(Call(kernel, pack, arguments, tuple(reads), tuple(writes), self._node))
+        touched = [tuple(replace(a, buffer=a.buffer.memory) for a in part) for part in (reads, writes)]
+        self.calls.append(Call(kernel, pack, arguments, touched[0], touched[1], self._node))
 
     def _name(self, value: Value) -> str:
         origin = value.node.origin

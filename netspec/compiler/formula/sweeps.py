@@ -78,7 +78,7 @@ def _without_constant_reductions(outputs: Sequence[Expr], spread: Collection[str
 
 def _action(value: Expr) -> Action:
     """What makes a row value: a reduction, or a computation that is kept."""
-    return cast(Action, value.kind) if isinstance(value, Reduction) else "keep"
+    return cast("Action", value.kind) if isinstance(value, Reduction) else "keep"
 
 
 class _Plan:

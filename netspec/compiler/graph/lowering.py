@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.kernels.kernel import Kernel
-from netspec.tensortype import Dim, TensorType, size
+from netspec.tensortype import ITEM_BYTES, Dim, TensorType, product, size
 
 if TYPE_CHECKING:
     from netspec.compiler.kernels.processor import Tile
@@ -38,6 +38,20 @@ class Buffer:
     row_stride: Dim
     panel_stride: Dim
     bytes: Dim
+    whole: Buffer | None = None
+
+    @property
+    def memory(self) -> Buffer:
+        """What the bytes belong to: another buffer, if this one only sees that in another shape."""
+        return self if self.whole is None else self.whole
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether elements follow one another without padding."""
+        if self.type.layout.kind != "rows":
+            return False
+        features = product(self.type.shape[1:])
+        return self.rows == 1 or self.row_stride == features * ITEM_BYTES[self.type.dtype]
 
 
 @dataclass(frozen=True)
@@ -124,5 +138,9 @@ class Lowering(ABC):
         """``value`` is the number ``size``, known when the program is bound."""
 
     @abstractmethod
-    def alias(self, value: Value, other: Value) -> None:
-        """``value`` lies in the memory of ``other``, element for element."""
+    def alias(self, value: Value, other: Value) -> bool:
+        """Let ``value`` lie in the memory of ``other``, element for element; False if padding stands in the way."""
+
+    @abstractmethod
+    def temporary(self, type_: TensorType, padding: Padding = "none") -> Buffer:
+        """Memory for what the node that is being lowered has to lay out anew."""

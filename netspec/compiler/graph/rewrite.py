@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from netspec.compiler.graph.builder import GraphBuilder
 from netspec.compiler.graph.node import Graph, Input, Node, Value
 from netspec.compiler.graph.op import Op
+from netspec.tensortype import Layout
 
 Results: TypeAlias = "Value | tuple[Value, ...]"
 Translate: TypeAlias = "Callable[[Node, tuple[Value, ...], GraphBuilder], Sequence[Value]]"
@@ -40,17 +41,21 @@ class Rewrite(ABC):
         """What stands in the place of ``node``, result by result; None: nothing to do."""
 
 
-def rebuild(graph: Graph, translate: Translate, setup: Graph | None = None) -> Graph:
+def rebuild(
+    graph: Graph, translate: Translate, setup: Graph | None = None, layouts: Mapping[str, Layout] | None = None
+) -> Graph:
     """``graph`` with each node translated, inputs first; equal nodes become one, unread ones fall away.
 
     ``translate(node, inputs, g)`` gets a node of the old graph and its inputs in the new one, and gives the results.
-    Inputs, output keys and origins stay; ``setup`` is the new graph's.
+    Inputs, output keys and origins stay, apart from ``layouts`` of inputs; ``setup`` is the new graph's.
     """
     g = GraphBuilder()
     new: dict[Value, Value] = {}
     for node in graph.nodes:
         if isinstance(node.op, Input):
-            results: Sequence[Value] = (g.input(node.op.key, node.op.type, node.op.role),)
+            op = node.op
+            layout = (layouts or {}).get(op.key, op.type.layout)
+            results: Sequence[Value] = (g.input(op.key, op.type.with_layout(layout), op.role),)
         else:
             g.origin = node.origin
             results = translate(node, tuple(new[value] for value in node.inputs), g)

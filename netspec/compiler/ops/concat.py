@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, ClassVar
 from netspec.compiler.graph.builder import GraphBuilder
 from netspec.compiler.graph.lowering import Lowering
 from netspec.compiler.graph.node import Node, Value
-from netspec.compiler.graph.op import Op, Sample, UnsupportedError
-from netspec.compiler.ops.rows import Columns, copy_columns
+from netspec.compiler.graph.op import Op, Sample
 from netspec.compiler.ops.slice import Slice
-from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, known, product
+from netspec.compiler.ops.stretch import Stretch, copy
+from netspec.tensortype import BATCH, Dim, ShapeError, TensorType
 
 if TYPE_CHECKING:
     from netspec.compiler.graph.op import Array, Real
@@ -54,21 +54,20 @@ class Concat(Op):
         return (np.concatenate(inputs, axis=self.axis),)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        target, first = lowering.buffer(node.value(), "spill"), 0
-        rows, inner = node.types[0].shape[0], product(node.types[0].shape[self.axis + 1 :])
-        if self.axis < 1 or product(node.types[0].shape[1 : self.axis]) != 1:
-            raise UnsupportedError(f"`concat` has a kernel along the first axis of a sample, not along {self.axis}")
+        target = lowering.buffer(node.value())
+        start: Dim = 0
         for value in node.inputs:
-            count = known(value.type.shape[self.axis] * inner)
-            copy_columns(lowering, Columns(lowering.buffer(value)), Columns(target, first), rows, count)
-            first += count
+            stop: Dim = start + value.type.shape[self.axis]
+            copy(lowering, Stretch(lowering.buffer(value)), Stretch(target, self.axis, start, stop))
+            start = stop
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:
         for n in (1, 15, 16, 17, 33):
             yield Sample(cls(1), (TensorType("float32", (BATCH, n)), TensorType("float32", (BATCH, 3))))
         yield Sample(cls(0), tuple(TensorType("float32", (n, 5)) for n in (BATCH, 2, BATCH)))
-        yield Sample(cls(0), (TensorType("float32", (3,)),))
+        yield Sample(cls(0), (TensorType("float32", (3,)), TensorType("float32", (18,))))
+        yield Sample(cls(2), tuple(TensorType("float32", (BATCH, 3, n)) for n in (5, 17, 1)))
 
 
 def _others(x: TensorType, axis: int) -> tuple[tuple[Dim, ...], tuple[Dim, ...]]:

@@ -16,7 +16,8 @@ from netspec.compiler.graph.op import Op, Sample, UnsupportedError
 from netspec.compiler.kernels.contract import SCRATCH_BYTES, contract_kernel, contract_words
 from netspec.compiler.kernels.kernel import Operand, Result
 from netspec.compiler.ops.elementwise import evaluate_formula, infer_formula, real_dtype
-from netspec.tensortype import BATCH, Dim, Layout, ShapeError, TensorType, known, laid_out
+from netspec.compiler.ops.stretch import relay_number, steady
+from netspec.tensortype import BATCH, Dim, Layout, ShapeError, TensorType, laid_out
 
 if TYPE_CHECKING:
     from netspec.compiler.graph.op import Array, Real
@@ -87,15 +88,18 @@ class Contract(Op):
     def lower(self, node: Node, lowering: Lowering) -> None:
         if self.transpose_b:
             raise UnsupportedError("`contract` streams its right side as it lies; `stream-sides` has to go before")
-        a, b = (lowering.buffer(value) for value in node.inputs[:2])
+        a, b = (steady(lowering, lowering.buffer(value)) for value in node.inputs[:2])
+        if (a.type.dtype, b.type.dtype) != ("float32", "float32"):
+            raise UnsupportedError(f"`contract` has a kernel for float32, not for {a.type} and {b.type}; cast them before")
         if a.type.layout.kind != "rows":
             raise UnsupportedError(f"`contract` reads its left side along rows, got {a.type}")
         rows, inner, _, columns = self.sides(node.inputs[0].type, node.inputs[1].type)
         extras = [lowering.buffer(value) for value in node.inputs[2:]]
         views = [_view(value.type.shape, (rows, columns)) for value in node.inputs[2:]]
-        results = [lowering.buffer(value) for value in node.values]
+        wanted = [lowering.buffer(value) for value in node.values]
+        results = [lowering.temporary(x.type, "vectors") if x.place == "step" else x for x in wanted]
         widths = {x.type.layout.width for x in (b, *extras, *results) if x.type.layout.kind == "panels"}
-        width = max(widths, default=16 if known(columns) <= 16 else 16 * lowering.tile.vectors)
+        width = max(widths, default=16 if isinstance(columns, int) and columns <= 16 else 16 * lowering.tile.vectors)
         epilogue = body(self.epilogue) if self.epilogue else body(_PLAIN)
         deferred = self.transpose_a and epilogue.cost >= COSTLY
         kernel = contract_kernel(
@@ -127,6 +131,9 @@ class Contract(Op):
         reads = [Access(a, None if self.transpose_a else split), Access(b)]
         reads += [Access(x, split if "R" in v else None) for v, x in zip(views, extras, strict=True)]
         lowering.call(kernel, contract_words, arguments, reads, [Access(x, split) for x in results])
+        for made, target in zip(results, wanted, strict=True):
+            if made is not target:
+                relay_number(lowering, made, target)
 
     def multiply_adds(self, inputs: Sequence[TensorType]) -> Dim:
         rows, inner, _, columns = self.sides(inputs[0], inputs[1])
@@ -139,6 +146,8 @@ class Contract(Op):
             yield _sample(cls(transpose_a=True), (BATCH, n), (BATCH, 3))
             yield _sample(cls(transpose_b=True), (7, 2), (n, 2))
         yield _sample(cls(transpose_a=True, transpose_b=True), (4, 3), (5, 4))
+        yield _sample(cls(transpose_b=True), (BATCH, 3), (BATCH, 3))
+        yield _sample(cls(transpose_a=True), (BATCH, 1), (BATCH, 1))
         relu = parse("max(acc + b, 0)", ("acc", "b"))
         yield _sample(cls(epilogue=relu), (BATCH, 3), (3, 17), (17,))
         momentum = parse("v = 0.9 * m + acc; p - 0.1 * v, v", ("acc", "p", "m"))

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from netspec.compiler.graph.builder import GraphBuilder
+from netspec.compiler.graph.lowering import Lowering
 from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import Op, Sample
+from netspec.compiler.ops.stretch import Stretch, copy, fill
 from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, known
 
 if TYPE_CHECKING:
@@ -46,8 +48,17 @@ class Pad(Op):
         widths[self.axis] = (known(self.before), known(self.after))
         return (np.pad(x, widths),)
 
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        (x,), target = node.inputs, lowering.buffer(node.value())
+        stop = self.before + x.type.shape[self.axis]
+        fill(lowering, Stretch(target, self.axis, 0, self.before))
+        copy(lowering, Stretch(lowering.buffer(x)), Stretch(target, self.axis, self.before, stop))
+        fill(lowering, Stretch(target, self.axis, stop, stop + self.after))
+
     @classmethod
     def samples(cls) -> Iterator[Sample]:
         for n in (1, 15, 16, 17, 33):
             yield Sample(cls(1, 2, 1), (TensorType("float32", (BATCH, n)),))
         yield Sample(cls(0, 0, BATCH), (TensorType("float32", (BATCH, 3)),))
+        yield Sample(cls(0, 3, 17), (TensorType("float32", (5,)),))
+        yield Sample(cls(2, 1, 0), (TensorType("float32", (BATCH, 3, 5)),))

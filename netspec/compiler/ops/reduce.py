@@ -19,6 +19,7 @@ from netspec.compiler.ops.broadcast import Broadcast
 from netspec.compiler.ops.elementwise import evaluate_formula, infer_formula, real_dtype
 from netspec.compiler.ops.iota import Iota
 from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.stretch import relay, steady
 from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, product
 
 if TYPE_CHECKING:
@@ -90,11 +91,15 @@ class Reduce(Op):
     def lower(self, node: Node, lowering: Lowering) -> None:
         if self.axes != (0,) or self.keepdims:
             raise UnsupportedError(f"`reduce` has a kernel over the first axis, not over {self.axes}")
-        source, *extras = (lowering.buffer(value) for value in node.inputs)
+        first, *extras = (lowering.buffer(value) for value in node.inputs)
+        source = steady(lowering, first)
         columns = product(node.inputs[0].type.shape[1:])
         single = columns == 1
         views = [value.type.elements != 1 for value in node.inputs[1:]]
-        results = [lowering.buffer(value, "none") for value in node.values]
+        wanted = [lowering.buffer(value, "none") for value in node.values]
+        results = [x if x.contiguous else lowering.temporary(x.type) for x in wanted]
+        if not all(x.contiguous for x, v in zip(extras, views, strict=True) if v):
+            raise UnsupportedError(f"the epilogue of `reduce` reads rows without padding: {node!r}")
         panels = {b.type.layout.width for b in (source, *extras) if b.type.layout.kind == "panels"}
         kernel = fold_kernel(
             (Operand(source.type.dtype, spread=single),),
@@ -116,6 +121,9 @@ class Reduce(Op):
         split = Split("columns", columns)
         reads = [Access(source), *(Access(x, split if v else None) for v, x in zip(views, extras, strict=True))]
         lowering.call(kernel, fold_words, arguments, reads, [Access(x, split) for x in results])
+        for made, target in zip(results, wanted, strict=True):
+            if made is not target:
+                relay(lowering, made, target)
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:

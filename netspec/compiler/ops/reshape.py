@@ -10,6 +10,7 @@ from netspec.compiler.graph.builder import GraphBuilder
 from netspec.compiler.graph.lowering import Lowering
 from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import Op, Sample
+from netspec.compiler.ops.stretch import relay
 from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, known, product, show_shape
 
 if TYPE_CHECKING:
@@ -37,12 +38,15 @@ class Reshape(Op):
         return (inputs[0].reshape(tuple(map(known, self.shape))),)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        lowering.alias(node.value(), node.inputs[0])
+        if not lowering.alias(node.value(), node.inputs[0]):
+            relay(lowering, lowering.buffer(node.inputs[0]), lowering.buffer(node.value()))
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:
         for n in (1, 15, 16, 17, 33):
             yield Sample(cls((BATCH, 2 * n)), (TensorType("float32", (BATCH, 2, n)),))
         yield Sample(cls((BATCH * 3, 5)), (TensorType("float32", (BATCH, 3, 5)),))
+        yield Sample(cls((BATCH, 3, 5)), (TensorType("float32", (BATCH * 3, 5)),))
+        yield Sample(cls((6, 5)), (TensorType("float32", (10, 3)),))
         yield Sample(cls((1, 1)), (TensorType("float32", ()),))
         yield Sample(cls((4, 2, 8)), (TensorType("uint8", (4, 16)),))

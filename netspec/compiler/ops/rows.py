@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from netspec.compiler.formula import Formula, body, evaluate, parse, select, sweeps
-from netspec.compiler.graph import Node, Op, Sample
+from netspec.compiler.formula.expr import names
+from netspec.compiler.formula.sweeps import spread_results
+from netspec.compiler.graph import Node, Op, Sample, UnsupportedError, Value
 from netspec.compiler.graph.lowering import INDEX, Access, Argument, Buffer, Clock, Lowering, Pointer, Split
 from netspec.compiler.kernels.kernel import Operand, Result
 from netspec.compiler.kernels.rows import Action, Sweep, rows_kernel, rows_words
+from netspec.compiler.ops.stretch import relay, relay_number
 from netspec.tensortype import BATCH, ITEM_BYTES, ROWS, Dim, Layout, ShapeError, TensorType, known, product, size
 
 if TYPE_CHECKING:
@@ -68,15 +71,34 @@ class Rows(Op):
             results.append(np.ascontiguousarray(np.broadcast_to(value, wide)).reshape([known(n) for n in shape]))
         return tuple(results)
 
+    def reads_late(self, result: int, source: int) -> bool:
+        """Whether input ``source`` is read again once ``result`` has been stored, so that it cannot lie there too."""
+        name, view = self.formula.inputs[source], self.views[source]
+        spread = [x for x, v in zip(self.formula.inputs, self.views, strict=True) if "C" not in v]
+        stored = False
+        for sweep in sweeps(self.formula, spread):
+            reads = any(name in names(output) for output in sweep.body.outputs)
+            if stored and reads:
+                return True
+            stored = stored or ("store", result) in sweep.actions
+            if stored and reads and sweep.once and len(sweep.actions) > 1:  # it may become two
+                return True
+        return view != self.results[result]
+
     def lower(self, node: Node, lowering: Lowering) -> None:
         rows, middle, columns = self.domain
         split = Split("rows", rows)
-        inputs = [lowering.buffer(value) for value in node.inputs]
-        results = [
+        inputs = [self._seen(lowering, *seen) for seen in zip(self.views, node.inputs, strict=False)]
+        wanted = [
             lowering.buffer(value, "vectors" if "C" in view else "none")
             for value, view in zip(node.values, self.results, strict=True)
         ]
-        kinds = tuple(_result(view, buffer) for view, buffer in zip(self.results, results, strict=True))
+        once = self._stored_once()
+        results = [
+            lowering.temporary(buffer.type) if buffer.place == "step" and not single else buffer
+            for buffer, single in zip(wanted, once, strict=True)
+        ]
+        kinds = tuple(_result(buffer, once=single) for buffer, single in zip(results, once, strict=True))
         operands = tuple(_operand(view, buffer) for view, buffer in zip(self.views, inputs, strict=False))
         widths = {b.type.layout.width for b in (*inputs, *results) if b.type.layout.kind == "panels"}
         arguments: dict[str, Argument] = {
@@ -89,11 +111,21 @@ class Rows(Op):
             "panel_width": max(widths, default=0),
         }
         if self.gathers:
-            arguments |= {"index": Pointer(inputs[-1]), "batch": rows, "index_length": INDEX}
+            index = Pointer(lowering.buffer(node.inputs[-1]))
+            arguments |= {"index": index, "batch": rows, "index_length": INDEX}
         kernel = rows_kernel(operands, self._sweeps(kinds), kinds)
         reads = [Access(b, split if "R" in v else None) for v, b in zip(self.views, inputs, strict=False)]
         writes = [Access(b, split if "R" in v else None) for v, b in zip(self.results, results, strict=True)]
         lowering.call(kernel, rows_words, arguments, reads, writes)
+        for made, target in zip(results, wanted, strict=True):
+            if made is not target:
+                relay_number(lowering, made, target)
+
+    def _stored_once(self) -> tuple[bool, ...]:
+        """For each result whether it is one number a row; a draw is not, even where a row has one column."""
+        spread = [name for name, view in zip(self.formula.inputs, self.views, strict=True) if "C" not in view]
+        single = spread_results(self.formula, spread)
+        return tuple(s and "C" not in view for s, view in zip(single, self.results, strict=True))
 
     def _sweeps(self, results: Sequence[Result]) -> tuple[Sweep, ...]:
         """The formula cut into sweeps; a value of the row that fills whole rows has a sweep over the columns."""
@@ -109,14 +141,44 @@ class Rows(Op):
                 found.append(Sweep(body(select(sweep.body, others)), actions, sweep.once))
         return tuple(found)
 
+    def _seen(self, lowering: Lowering, view: str, value: Value) -> Buffer:
+        """The buffer of an input; a copy without padding where its rows are not the rows of the view."""
+        buffer = lowering.buffer(value)
+        if self._strides(view, buffer) is not None:
+            return buffer
+        flat = lowering.temporary(TensorType("float32", value.type.shape))
+        relay(lowering, buffer, flat)
+        return flat
+
+    def _strides(self, view: str, buffer: Buffer) -> tuple[Dim, Dim] | None:
+        """Bytes from row to row and from middle to middle, 0 along an axis that the view lacks.
+
+        None: the view's axes cut across the buffer's rows.
+        """
+        rows, middle, columns = self.domain
+        inner = (columns if "C" in view else 1) * ITEM_BYTES[buffer.type.dtype]
+        within = inner if "M" in view else 0
+        if "G" in view:
+            return buffer.row_stride, within
+        if buffer.type.layout.kind == "panels":
+            return (buffer.row_stride if "R" in view else 0, 0) if "M" not in view else None
+        if buffer.contiguous:
+            return (inner * (middle if "M" in view else 1) if "R" in view else 0), within
+        if "R" in view:
+            if buffer.rows == rows:
+                return buffer.row_stride, within
+            if "M" in view and buffer.rows == rows * middle:
+                return middle * buffer.row_stride, buffer.row_stride
+        elif "M" in view and buffer.rows == middle:
+            return 0, buffer.row_stride
+        return None
+
     def _address(self, view: str, buffer: Buffer) -> tuple[Pointer, Dim, Dim, Dim]:
-        """Pointer, and the strides of rows, middle and panels; an axis that the view lacks has stride 0."""
-        columns = self.domain[2] * ITEM_BYTES[buffer.type.dtype] if "C" in view else ITEM_BYTES[buffer.type.dtype]
-        row = buffer.row_stride if "R" in view or "G" in view else 0
-        middle: Dim = 0
-        if "M" in view:
-            middle = buffer.row_stride if buffer.rows == self.domain[1] and not row else columns
-        return Pointer(buffer), row, middle, buffer.panel_stride if "C" in view else 0
+        """Pointer, and the strides of rows, middle and panels."""
+        strides = self._strides(view, buffer)
+        if strides is None:
+            raise UnsupportedError(f"`rows` cannot write {buffer.type} as {view} of {self.domain}")
+        return Pointer(buffer), *strides, buffer.panel_stride if "C" in view else 0
 
     def _extent(self, axis: str) -> Dim:
         return self.domain["RMC".index(axis)]
@@ -140,27 +202,6 @@ class Rows(Op):
         yield Sample(cls(channel, (BATCH, 3, 5), ("RMC", "C", "M"), ("RMC",), ((BATCH, 3, 5),)), types)
 
 
-def copy_columns(lowering: Lowering, source: Columns, target: Columns, rows: Dim, columns: Dim) -> None:
-    """Copy a stretch of columns of every row; stores may spill a vector past the end of the target's stretch."""
-    split = Split("rows", rows)
-    kernel = rows_kernel((Operand(),), (Sweep(body(_COPY), (("store", 0),)),), (Result(),))
-    arguments: dict[str, Argument] = {"clock": Clock(), "rows": rows, "columns": columns}
-    for name, side in (("operands", source), ("results", target)):
-        arguments[name] = [(Pointer(side.buffer, side.first * 4), side.buffer.row_stride, 0, 0)]
-    lowering.call(kernel, rows_words, arguments, [Access(source.buffer, split)], [Access(target.buffer, split)])
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The columns of a buffer of float32 rows from number ``first``."""
-
-    buffer: Buffer
-    first: Dim = 0
-
-
-_COPY = parse("x0", ("x0",))
-
-
 def _fills(action: Action, results: Sequence[Result]) -> bool:
     return not isinstance(action, str) and results[action[1]].kind == "rows"
 
@@ -170,7 +211,7 @@ def _operand(view: str, buffer: Buffer) -> Operand:
     return Operand(buffer.type.dtype, spread="C" not in view, gathered="G" in view, stepped=stepped)
 
 
-def _result(view: str, buffer: Buffer) -> Result:
-    if "C" in view:
+def _result(buffer: Buffer, *, once: bool) -> Result:
+    if not once:
         return Result("rows")
     return Result("stepped" if buffer.place == "step" else "spread")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, ClassVar
 from netspec.compiler.graph.builder import GraphBuilder
 from netspec.compiler.graph.lowering import Lowering
 from netspec.compiler.graph.node import Node, Value
-from netspec.compiler.graph.op import Op, Sample, UnsupportedError
+from netspec.compiler.graph.op import Op, Sample
 from netspec.compiler.ops.pad import Pad
-from netspec.compiler.ops.rows import Columns, copy_columns
-from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, known, product
+from netspec.compiler.ops.stretch import Stretch, copy
+from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, known
 
 if TYPE_CHECKING:
     from netspec.compiler.graph.op import Array, Real
@@ -46,13 +46,8 @@ class Slice(Op):
         return (inputs[0][(slice(None),) * self.axis + (stretch,)],)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        shape = node.inputs[0].type.shape
-        if self.axis < 1 or product(shape[1 : self.axis]) != 1:
-            raise UnsupportedError(f"`slice` has a kernel along the first axis of a sample, not along {self.axis}")
-        inner = product(shape[self.axis + 1 :])
-        source = Columns(lowering.buffer(node.inputs[0]), self.start * inner)
-        count = (self.stop - self.start) * inner
-        copy_columns(lowering, source, Columns(lowering.buffer(node.value())), shape[0], count)
+        source = Stretch(lowering.buffer(node.inputs[0]), self.axis, self.start, self.stop)
+        copy(lowering, source, Stretch(lowering.buffer(node.value())))
 
     @classmethod
     def samples(cls) -> Iterator[Sample]:
@@ -60,3 +55,5 @@ class Slice(Op):
             yield Sample(cls(1, 2, 2 + n), (TensorType("float32", (BATCH, n + 3)),))
         yield Sample(cls(0, 1, BATCH), (TensorType("float32", (BATCH, 3)),))
         yield Sample(cls(0, 2, 2), (TensorType("float32", (4,)),))
+        yield Sample(cls(0, 1, 19), (TensorType("float32", (20,)),))
+        yield Sample(cls(2, 1, 4), (TensorType("float32", (BATCH, 3, 5)),))

@@ -12,6 +12,7 @@ from netspec.compiler.passes.fuse_products import FuseProducts
 from netspec.compiler.passes.fuse_rows import FuseRows
 from netspec.compiler.passes.inline_sources import InlineSources
 from netspec.compiler.passes.layouts import AssignLayouts
+from netspec.compiler.passes.own_outputs import OwnOutputs
 from netspec.compiler.passes.simplify import Simplify
 from netspec.compiler.passes.split_reductions import SplitReductions
 from netspec.compiler.passes.stream_sides import StreamSides
@@ -29,6 +30,7 @@ def passes(width: int, given: Mapping[str, Layout] | None = None) -> tuple[Pass,
         CarryTransposes(),
         FuseProducts(),
         FuseRows(),
+        OwnOutputs(),
         AssignLayouts(width, given),
     )
 

@@ -11,7 +11,7 @@ from netspec.compiler.ops.contract import Contract
 from netspec.compiler.ops.map import Map
 from netspec.compiler.ops.reduce import Reduce
 from netspec.compiler.passes.pieces import piece_of
-from netspec.compiler.passes.rebuild import Unit, rebuild
+from netspec.compiler.passes.units import Unit, regroup
 
 
 class FuseProducts:
@@ -31,13 +31,15 @@ class FuseProducts:
                 unit = _grow(_Product(node), graph, position, units)
                 if len(unit.nodes) > 1:
                     units.update(dict.fromkeys(unit.nodes, unit))
-        return rebuild(graph, units) if units else graph
+        return regroup(graph, units) if units else graph
 
 
 def _is_fusible(node: Node) -> bool:
     if isinstance(node.op, Contract):
         return node.op.epilogue is None
-    return isinstance(node.op, Reduce) and node.op.epilogue is None and node.op.axes == (0,) and not node.op.keepdims
+    if not isinstance(node.op, Reduce) or node.op.epilogue is not None:
+        return False
+    return node.op.axes == (0,) and not node.op.keepdims and node.types[0].rank <= 1
 
 
 class _Product(Unit):
@@ -123,7 +125,7 @@ def _spreads(small: tuple[object, ...], shape: tuple[object, ...]) -> bool:
     """Whether an extra can be read beside each element: it has whole axes of the result, or none."""
     if len(shape) <= 1:
         return small in ((), shape) or small == (1,)
-    return len(shape) == 2 and len(small) <= 2
+    return len(small) <= len(shape)
 
 
 def _reaches(values: Sequence[Value], targets: Sequence[Node], position: Mapping[Node, int]) -> bool:

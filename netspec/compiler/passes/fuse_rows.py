@@ -12,7 +12,7 @@ from netspec.compiler.ops.iota import Iota
 from netspec.compiler.ops.reshape import Reshape
 from netspec.compiler.ops.rows import Rows
 from netspec.compiler.passes.pieces import SCALAR, Domain, Piece, piece_of, view_in
-from netspec.compiler.passes.rebuild import Unit, rebuild
+from netspec.compiler.passes.units import Unit, regroup
 
 
 class FuseRows:
@@ -30,7 +30,7 @@ class FuseRows:
             piece = piece_of(node)
             if piece is not None and not (isinstance(node.op, Gather) and _only_inlined(node, graph)):
                 clusters.place(node, piece)
-        return rebuild(graph, clusters.of)
+        return regroup(graph, clusters.of)
 
 
 def _only_inlined(node: Node, graph: Graph) -> bool:
@@ -185,7 +185,8 @@ class _Clusters:
         if isinstance(source.node.op, Gather) and "R" in view:
             table, cluster.index = source.node.inputs
             return self._leaf(cluster, table, view.replace("R", "G"))
-        if isinstance(source.node.op, Iota) and source.type.elements == cluster.domain.columns:
+        op = source.node.op
+        if isinstance(op, Iota) and view == "C" and op.shape[op.axis] == source.type.elements == cluster.domain.columns:
             return Call("column")
         if maker and maker.domain == SCALAR:  # cheaper made again than fetched from where another made it
             leaves: dict[Expr, Expr] = {name: self._leaf(cluster, *leaf) for leaf, name in maker.leaves.items()}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from netspec.compiler.graph import Graph, GraphBuilder, Input, Node, Value, key_of, role_of
+from netspec.compiler.graph import Graph, GraphBuilder, Node, Value, key_of, role_of
+from netspec.compiler.graph.rewrite import rebuild
 from netspec.compiler.ops.contract import Contract
 from netspec.compiler.ops.rows import Rows
 from netspec.compiler.ops.transpose import Transpose
@@ -28,24 +29,15 @@ class AssignLayouts:
         chosen = self._choose(graph)
         if not chosen:
             return graph
-        g = GraphBuilder()
-        new: dict[Value, Value] = {}
-        for value in graph.inputs:
-            op = value.node.op
-            assert isinstance(op, Input)
-            type_ = op.type.with_layout(chosen.get(value, op.type.layout))
-            with g.at(value.node.origin):
-                new[value] = g.input(op.key, type_, op.role)
-        for node in graph.nodes:
-            if isinstance(node.op, Input):
-                continue
+
+        def translate(node: Node, inputs: tuple[Value, ...], g: GraphBuilder) -> Sequence[Value]:
             op = node.op
             if any(value in chosen for value in node.values) and isinstance(op, Contract | Rows | Transpose):
                 op = replace(op, layouts=tuple(chosen.get(value, value.type.layout) for value in node.values))
-            with g.at(node.origin):
-                made = g.node(op, *(new[value] for value in node.inputs))
-            new.update(zip(node.values, made.values, strict=True))
-        return g.graph(graph.name, [(name, new[value]) for name, value in graph.outputs], graph.setup)
+            return g.node(op, *inputs).values
+
+        laid_out = {key_of(value): chosen[value] for value in graph.inputs if value in chosen}
+        return rebuild(graph, translate, graph.setup, laid_out)
 
     def _choose(self, graph: Graph) -> dict[Value, Layout]:
         updates = {value: graph.by_key[name] for name, value in graph.outputs if name in graph.by_key}

@@ -157,10 +157,13 @@ def _gather(node: Node) -> Piece:
 
 def _iota(node: Node, axis: int) -> Piece | None:
     shape = node.types[0].shape
-    if axis not in (-1, len(shape) - 1) or product(shape[:-1]) != 1:
+    if axis not in (-1, len(shape) - 1) or is_column(shape):
         return None
-    domain = Domain(1, 1, shape[-1])
-    return Piece(domain, Formula((), (Call("column"),)), (), _canonical("C", domain))
+    if len(shape) == 1 or product(shape[:-1]) == 1:
+        domain = Domain(1, 1, shape[-1])
+    else:
+        domain = Domain(shape[0], product(shape[1:-1]), shape[-1], placed=True)
+    return Piece(domain, Formula((), (Call("column"),)), (), _canonical("RMC", domain))
 
 
 def _random(node: Node, kind: str) -> Piece:

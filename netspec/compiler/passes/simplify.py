@@ -253,6 +253,7 @@ class CountIota(Rewrite):
 
 _PLAIN: tuple[type[Op], ...] = (Reshape, Cast, Broadcast, Transpose, Slice, Pad, StopGradient)
 
+
 class FoldPlace(Rewrite):
     """Write the length of a last axis that is a number, and the only index of one of length 1, as numbers."""
 

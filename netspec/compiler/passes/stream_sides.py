@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from netspec.compiler.graph import Graph, GraphBuilder, Node, Value
+from netspec.compiler.graph.rewrite import Rewrite, rewrite
 from netspec.compiler.ops.contract import Contract
 from netspec.compiler.ops.transpose import Transpose
-from netspec.compiler.passes.rebuild import Unit, rebuild
+
+
+class StreamSide(Rewrite):
+    """Turn ``contract(a, b, transpose_b=True)`` into ``contract(a, transpose(b))``; left sides have any strides."""
+
+    root = Contract
+
+    def apply(self, node: Node, g: GraphBuilder) -> tuple[Value, ...] | None:
+        op = node.op
+        if not (isinstance(op, Contract) and op.transpose_b):
+            return None
+        a, b, *extras = node.inputs
+        return g.node(replace(op, transpose_b=False), a, g.add(Transpose((1, 0)), b), *extras).values
 
 
 class StreamSides:
-    """Turn ``contract(a, b, transpose_b=True)`` into ``contract(a, transpose(b))``; left sides have any strides."""
+    """Let every product read its right side as it lies."""
 
     name = "stream-sides"
 
     def run(self, graph: Graph) -> Graph:
-        units = {node: _Streamed(node) for node in graph.nodes if isinstance(node.op, Contract) and node.op.transpose_b}
-        return rebuild(graph, units) if units else graph
-
-
-@dataclass(frozen=True, eq=False)
-class _Streamed(Unit):
-    node: Node
-
-    @property
-    def inputs(self) -> Sequence[Value]:
-        return self.node.inputs
-
-    def emit(self, g: GraphBuilder, inputs: Sequence[Value]) -> Mapping[Value, Value]:
-        assert isinstance(self.node.op, Contract)
-        a, b, *extras = inputs
-        with g.at(self.node.origin):
-            made = g.node(replace(self.node.op, transpose_b=False), a, g.add(Transpose((1, 0)), b), *extras)
-        return dict(zip(self.node.values, made.values, strict=True))
+        return rewrite(graph, [StreamSide()])

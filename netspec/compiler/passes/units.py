@@ -21,7 +21,7 @@ class Unit(ABC):
         """Build the replacement; the new value for each old one that is still read."""
 
 
-def rebuild(graph: Graph, units: Mapping[Node, Unit]) -> Graph:
+def regroup(graph: Graph, units: Mapping[Node, Unit]) -> Graph:
     """``graph`` with every node in ``units`` replaced by its unit; all others are copied."""
     g = GraphBuilder()
     new: dict[Value, Value] = {}

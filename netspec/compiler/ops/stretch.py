@@ -1,0 +1,140 @@
+"""Copies of parts of arrays: what slices, concatenations, pads and reshapes that have to move elements are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netspec.compiler.formula.formula import Formula
+from netspec.compiler.formula.parse import parse
+from netspec.compiler.formula.render import body
+from netspec.compiler.graph.lowering import Access, Argument, Buffer, Clock, Lowering, Pointer, Split
+from netspec.compiler.graph.op import UnsupportedError
+from netspec.compiler.kernels.kernel import Operand, Result
+from netspec.compiler.kernels.rows import Sweep, rows_kernel, rows_words
+from netspec.tensortype import Dim, TensorType, product
+
+ITEM = 4  # bytes of a float32
+_COPY, _ZERO = parse("x0", ("x0",)), parse("0", ())
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The elements ``start`` to ``stop`` along an axis of a buffer; all of them if no ``stop`` is given."""
+
+    buffer: Buffer
+    axis: int = 0
+    start: Dim = 0
+    stop: Dim | None = None
+
+    @property
+    def shape(self) -> tuple[Dim, ...]:
+        shape = self.buffer.type.shape
+        if self.stop is None or not shape:
+            return shape
+        return (*shape[: self.axis], self.stop - self.start, *shape[self.axis + 1 :])
+
+    def seen(self, axis: int) -> tuple[tuple[Dim, Dim, Dim], tuple[Pointer, Dim, Dim, Dim]]:
+        """Rows, middle and columns when cut before ``axis``, and how to address them."""
+        buffer, shape, whole = self.buffer, self.shape, self.buffer.type.shape
+        axis = max(axis, 1)
+        inner = product(whole[self.axis + 1 :])
+        first = self.start * (buffer.row_stride if self.axis == 0 else inner * ITEM)
+        extents = (shape[0] if shape else 1, product(shape[1:axis]), product(shape[axis:]))
+        return extents, (Pointer(buffer, first), buffer.row_stride, product(whole[axis:]) * ITEM, 0)
+
+    def access(self, rows: Dim) -> Access:
+        """A thread's own rows, or all where the stretch does not begin at the first one."""
+        moved = self.axis == 0 and self.stop is not None
+        return Access(self.buffer, None if moved else Split("rows", rows))
+
+
+def copy(lowering: Lowering, source: Stretch, target: Stretch) -> None:
+    """Copy one stretch into another of the same shape."""
+    axis = max(source.axis if source.stop is not None else 0, target.axis if target.stop is not None else 0)
+    extents, place = target.seen(axis)
+    _, origin = source.seen(axis)
+    _run(lowering, _COPY, extents, [(source, origin)], (target, place))
+
+
+def fill(lowering: Lowering, target: Stretch) -> None:
+    """Write zeros into a stretch."""
+    extents, place = target.seen(target.axis)
+    _run(lowering, _ZERO, extents, [], (target, place))
+
+
+def relay(lowering: Lowering, source: Buffer, target: Buffer) -> None:
+    """Copy all elements in row-major order between buffers of two shapes, by way of one stretch without padding."""
+    for buffer in (source, target):
+        if buffer.type.layout.kind != "rows":
+            raise UnsupportedError(f"a copy of {source.type} as {target.type} reads and writes rows")
+    if not source.contiguous:
+        flat = target if target.contiguous else lowering.temporary(TensorType("float32", source.type.shape))
+        extents, place = Stretch(source).seen(1)
+        spread = (Pointer(flat), extents[2] * ITEM, 0, 0)
+        _run(lowering, _COPY, extents, [(Stretch(source), place)], (Stretch(flat), spread))
+        source = flat
+    if source is not target:
+        extents, place = Stretch(target).seen(1)
+        spread = (Pointer(source), extents[2] * ITEM, 0, 0)
+        _run(lowering, _COPY, extents, [(Stretch(source), spread)], (Stretch(target), place))
+
+
+def steady(lowering: Lowering, buffer: Buffer) -> Buffer:
+    """The buffer; a copy of a number that lies elsewhere in each step, for kernels that take an address as it is."""
+    if buffer.place != "step":
+        return buffer
+    made = lowering.temporary(TensorType("float32", buffer.type.shape))
+    relay_number(lowering, buffer, made)
+    return made
+
+
+def relay_number(lowering: Lowering, source: Buffer, target: Buffer) -> None:
+    """Copy a single number."""
+    ends = [(Stretch(buffer), (Pointer(buffer), 0, 0, 0)) for buffer in (source, target)]
+    _run(lowering, _COPY, (1, 1, 1), ends[:1], ends[1])
+
+
+def relay_swapped(lowering: Lowering, source: Buffer, target: Buffer, shape: tuple[Dim, ...]) -> None:
+    """Copy ``shape`` with its first two of three axes swapped; ``source`` has rows along the first."""
+    outer, rows, columns = shape
+    made = target if target.rows == rows else lowering.temporary(TensorType("float32", (rows, outer, columns)))
+    place = (Pointer(made), made.row_stride, columns * ITEM, 0)
+    origin = (Pointer(source), columns * ITEM, source.row_stride, 0)
+    _run(lowering, _COPY, (rows, outer, columns), [(Stretch(source), origin)], (Stretch(made), place), crossed=True)
+    if made is not target:
+        relay(lowering, made, target)
+
+
+def _run(
+    lowering: Lowering,
+    formula: Formula,
+    extents: tuple[Dim, Dim, Dim],
+    sources: list[tuple[Stretch, tuple[Pointer, Dim, Dim, Dim]]],
+    target: tuple[Stretch, tuple[Pointer, Dim, Dim, Dim]],
+    *,
+    crossed: bool = False,
+) -> None:
+    if 0 in extents:
+        return
+    strange = [s.buffer.type for s in (*(s for s, _ in sources), target[0]) if s.buffer.type.dtype != "float32"]
+    if strange:
+        raise UnsupportedError(f"copies are of float32, not of {strange[0]}; cast it before")
+    rows, middle, columns = extents
+    stepped = target[0].buffer.place == "step"
+    operands = tuple(Operand(spread=stepped, stepped=s.buffer.place == "step") for s, _ in sources)
+    kernel = rows_kernel(operands, (Sweep(body(formula), (("store", 0),), stepped),), (_result(stepped=stepped),))
+    arguments: dict[str, Argument] = {
+        "clock": Clock(),
+        "rows": rows,
+        "columns": columns,
+        "operands": [place for _, place in sources],
+        "results": [target[1]],
+        "middle": middle,
+    }
+    same = not crossed and len({s.buffer.type.shape[:1] for s in (*(s for s, _ in sources), target[0])}) == 1
+    reads = [s.access(rows) if same else Access(s.buffer) for s, _ in sources]
+    lowering.call(kernel, rows_words, arguments, reads, [target[0].access(rows) if same else Access(target[0].buffer)])
+
+
+def _result(*, stepped: bool) -> Result:
+    return Result("stepped" if stepped else "rows")

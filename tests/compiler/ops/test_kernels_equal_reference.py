@@ -1,0 +1,107 @@
+"""Every registered op, by its own samples: what its kernels compute is what its reference says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeGuard
+
+import numpy as np
+import pytest
+from compiled import Compiled, assert_close, assert_same_bits
+
+import netspec.compiler.passes
+from netspec.compiler.graph import OPS, Graph, GraphBuilder, Op, Sample, UnsupportedError, Value
+from netspec.compiler.graph.interpreter import interpret
+from netspec.compiler.ops import Cast, Gather, Iota, Random, Reshape, Transpose
+from netspec.compiler.ops.rows import Rows
+from netspec.tensortype import BATCH, Dim, Size, TensorType, size
+
+ROWS_OF_DATA = 40
+assert netspec.compiler.passes  # which registers the ops that only passes make
+
+
+def _batch_last(op: Op) -> bool:
+    return isinstance(op, Iota) and BATCH in op.shape[: op.axis + 1][1:]
+
+
+WITHOUT_KERNEL = {
+    "cast to float64": lambda op: isinstance(op, Cast) and op.dtype == "float64",
+    "cast to integers": lambda op: isinstance(op, Cast) and op.dtype.startswith("int"),
+    "a count along the batch": _batch_last,
+    "four axes of which no two stay neighbours": lambda op: isinstance(op, Transpose) and op.perm == (2, 0, 3, 1),
+}
+"""Samples that no kernel computes, by design: float32 is what is computed in, a row does not know its number."""
+
+
+def _samples() -> Iterator[Any]:
+    for name, op in sorted(OPS.items()):
+        for i, sample in enumerate(op.samples()):
+            yield pytest.param(sample, id=f"{name}-{i}")
+
+
+def _reason(op: Op) -> str | None:
+    return next((reason for reason, applies in WITHOUT_KERNEL.items() if applies(op)), None)
+
+
+@pytest.mark.parametrize("held", ["parameter", "gathered"])
+@pytest.mark.parametrize("sample", list(_samples()))
+def test_kernels_equal_the_reference(sample: Sample, held: str) -> None:
+    graph, arrays = build(sample, held)
+    if _reason(sample.op):
+        if held == "parameter":
+            pytest.skip("what is made of parameters alone may be carried, and needs no kernel then")
+        with pytest.raises(UnsupportedError):
+            Compiled(graph)
+        return
+    compiled = Compiled(graph)
+    for batch in (17,) if held == "gathered" else (1, 16, 33):
+        given = {**arrays, "index": arrays["index"][:batch]}
+        expected = interpret(graph, given, np.float64, {"B": batch, "N": ROWS_OF_DATA})
+        first = compiled.run(given, batch)
+        assert_close(first, expected)
+        assert_same_bits(compiled.run(given, batch, threads=2), first)
+
+
+def build(sample: Sample, held: str) -> tuple[Graph, dict[str, Any]]:
+    """A graph of the op alone; what has the batch in front is gathered from stored data, as float32 if that is read."""
+    rng, g = np.random.default_rng(5), GraphBuilder()
+    index = g.input("index", TensorType("int64", (BATCH,)), "index")
+    arrays: dict[str, Any] = {"index": rng.integers(0, ROWS_OF_DATA, 64)}
+    inputs: list[Value] = []
+    for i, type_ in enumerate(sample.types):
+        inputs.append(_input(g, sample, i, type_, index, held))
+    for value in g.graph("inputs", {}).inputs:
+        op = value.node.op
+        if op.key == "index":
+            continue
+        shape = op.type.bind({"N": ROWS_OF_DATA}).shape
+        whole = op.type.dtype != "float32"
+        made = rng.integers(0, sample.integers, shape) if whole else rng.uniform(sample.low, sample.high, shape)
+        made = rng.integers(0, 1000, shape) if isinstance(sample.op, Random) else made
+        arrays[op.key] = np.asarray(made, np.float32 if not whole else op.type.dtype)
+    values = g.node(sample.op, *inputs).values
+    shown = [v if v.type.dtype in ("float32", "float64") else g.add(Cast("float32"), v) for v in values]
+    return g.graph("sample", [(f"y{i}", value) for i, value in enumerate(shown)]), arrays
+
+
+def _input(g: GraphBuilder, sample: Sample, i: int, type_: TensorType, index: Value, held: str) -> Value:
+    if type_ == index.type:
+        return index
+    if type_.shape[:1] == (size("N"),):
+        return g.input(f"x{i}", type_, "stored")
+    if isinstance(sample.op, Random):
+        return g.input(f"x{i}", TensorType("float32", ()), "step")
+    if not type_.rank or not _is_batch(type_.shape[0]):
+        role = "parameter" if type_.dtype == "float32" and held == "parameter" else "constant"
+        return g.input(f"x{i}", type_, role)
+    assert not isinstance(sample.op, Rows | Gather) or type_.dtype == "float32"
+    if type_.shape[0] == BATCH:
+        table = g.input(f"x{i}", TensorType(type_.dtype, (size("N"), *type_.shape[1:])), "stored")
+        return g.add(Gather(), table, index)
+    (_, count), *_ = type_.shape[0].terms  # 3*B rows: those of [B, 3, ...]
+    table = g.input(f"x{i}", TensorType(type_.dtype, (size("N"), count, *type_.shape[1:])), "stored")
+    return g.add(Reshape(type_.shape), g.add(Gather(), table, index))
+
+
+def _is_batch(dim: Dim) -> TypeGuard[Size]:
+    return not isinstance(dim, int)

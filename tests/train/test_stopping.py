@@ -1,0 +1,193 @@
+"""Ctrl-C, a kill at any moment, a loss that stops being finite: what is left can be trusted, and gone on with."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from trainings import CHECKOUT, OWN_SPECS, environment, left_by, netspec, printed, resumed, trained
+
+from netspec import api
+from netspec.runs.checkpoint import load_checkpoint, load_weights
+from netspec.runs.metrics import read_metrics
+from netspec.runs.run import Run
+from netspec.train import loop
+from netspec.train.loop import NotFiniteError
+
+OWN = {path.stem: path for path in OWN_SPECS}
+DIGITS = CHECKOUT / "specs" / "digits.yaml"
+# Long enough that no machine finishes it before it is interrupted.
+ENDLESS = ("--set", "train.epochs=1000000000")
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals are sent in another way there")
+
+
+@contextmanager
+def training(*arguments: str | Path, cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    """`netspec train` in another process, past its first epoch."""
+    command = [sys.executable, "-m", "netspec", "train", *map(str, arguments), "--out", "run"]
+    with subprocess.Popen(
+        command, cwd=cwd, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            await_metrics(cwd / "run", process)
+            yield process
+        finally:
+            process.kill()
+
+
+def await_metrics(run: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not (Run(run).metrics.exists() and Run(run).metrics.stat().st_size):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@posix
+@pytest.mark.parametrize("spec", [DIGITS, OWN["dropout_remainder"]], ids=lambda path: path.stem)
+def test_ctrl_c_saves_and_the_rest_is_the_same_bits(spec: Path, tmp_path: Path) -> None:
+    with training(spec, *ENDLESS, cwd=tmp_path) as process:
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        out, err = process.communicate(timeout=60)
+        took = time.monotonic() - began
+    assert process.returncode == 130, err
+    assert took < 5  # a second on a quiet machine
+    assert "Traceback" not in err
+    assert "interrupted" in out
+    run = Run(tmp_path / "run")
+    assert run.status() == "interrupted"
+    assert run.read_summary()["test"] is None
+    stopped = load_checkpoint(run.state).progress["step"]
+    assert load_weights(run.last).step == stopped > 0
+    # To where it would have stood, had nobody pressed Ctrl-C.
+    endless = (f"train.epochs={10**9}",)
+    further = stopped + 137
+    assert resumed(run.path, steps=further) == trained(spec, tmp_path / "whole", overrides=endless, steps=further)
+
+
+@posix
+def test_killed_at_any_moment_it_goes_on(tmp_path: Path) -> None:
+    rng = random.Random(7)
+    spec = OWN["dropout_remainder"]
+    with training(spec, *ENDLESS, cwd=tmp_path) as process:
+        time.sleep(rng.uniform(0, 0.3))
+        process.kill()
+    run = Run(tmp_path / "run")
+    assert run.status() == "killed"
+    program = (
+        "import sys\n"
+        "from netspec.train import loop\n"
+        "loop.CHECKPOINT_SECONDS = 0.0\n"  # after every epoch, so that kills meet half-written files
+        "from netspec.cli.main import main\n"
+        "sys.argv = ['netspec', 'train', '--resume', 'run', '--quiet']\n"
+        "main()\n"
+    )
+    steps = [load_checkpoint(run.state).progress["step"]]
+    for _ in range(4):
+        with subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=environment()) as process:
+            deadline = time.monotonic() + 60
+            while load_checkpoint(run.state).progress["step"] == steps[-1] and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(rng.uniform(0, 0.2))
+            process.kill()
+        assert run.status() == "killed"
+        steps.append(load_checkpoint(run.state).progress["step"])
+    assert steps == sorted(set(steps))
+    further = steps[-1] + 31
+    whole = trained(spec, tmp_path / "whole", overrides=(f"train.epochs={10**9}",), steps=further)
+    assert resumed(run.path, steps=further) == whole
+    assert not list(run.path.glob(".*.tmp"))
+
+
+def test_a_checkpoint_is_there_from_the_first_step_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("a step that breaks")
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="a step that breaks"):
+        patched.setattr("netspec.train.engine.Engine.train", fails)
+        api.train(OWN["tied_autoencoder"], out=tmp_path / "run")
+    assert Run(tmp_path / "run").status() == "failed"
+    assert resumed(tmp_path / "run") == trained(OWN["tied_autoencoder"], tmp_path / "whole")
+
+
+def test_checkpoints_on_the_way_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = trained(OWN["shared_towers"], tmp_path / "whole")
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
+    assert trained(OWN["shared_towers"], tmp_path / "often") == whole
+
+
+# --- divergence ---
+
+
+def test_a_rate_that_is_too_high_is_told(tmp_path: Path) -> None:
+    done = netspec("train", DIGITS, "--set", "optimizer.adam.lr=1e38", "--out", "run", code=1, cwd=tmp_path)
+    assert done.stdout == ""
+    assert "error[not-finite]: step 2: the loss is not a finite number" in done.stderr
+    assert "the last good checkpoint is that of step 0" in done.stderr
+    assert "--set optimizer.adam.lr=1e+37" in done.stderr
+    run = Run(tmp_path / "run")
+    assert run.status() == "diverged"
+    assert run.read_summary()["status"] == "diverged"
+    assert load_checkpoint(run.state).progress["step"] == 0
+
+
+def test_the_last_good_checkpoint_stays(tmp_path: Path) -> None:
+    """Its error grows fivefold with every step, so that the loss is finite for some epochs and then is not."""
+    spec = tmp_path / "grows.yaml"
+    spec.write_text(
+        "netspec: 1\n"
+        "data: {source: {rows: [{x: [1.0], y: [0.5]}]}}\n"
+        "network: {inputs: {x: [1]}, layers: [{dense: {units: 1, bias: false, init: {kernel: 1}}}]}\n"
+        "loss: {mse: {target: y}}\n"
+        "optimizer: {sgd: 3.0}\n"
+        "train: {epochs: 500, batch: full}\n"
+    )
+    before = trained(spec, tmp_path / "run", steps=20)
+    with pytest.raises(NotFiniteError, match="the loss is not a finite number") as raised:
+        api.train(resume=str(tmp_path / "run"))
+    assert raised.value.exit_code == 1
+    assert "the last good checkpoint is that of step 20" in raised.value.render()
+    run = Run(tmp_path / "run")
+    assert run.status() == "diverged"
+    after = left_by(run.path)
+    assert (after.arrays, after.best, after.progress) == (before.arrays, before.best, before.progress)
+    # Divergence is no end: what is left can be gone on with, and diverges at the same step.
+    with pytest.raises(NotFiniteError) as again:
+        api.train(resume=str(tmp_path / "run"))
+    assert str(again.value) == str(raised.value)
+
+
+def test_what_the_last_update_broke_is_not_saved(tmp_path: Path) -> None:
+    """The loss of a step is that before its update, so the last update of all has none that could tell."""
+    spec = tmp_path / "breaks.yaml"
+    spec.write_text(
+        "netspec: 1\n"
+        "data: {source: {rows: [{x: [1.0], y: [0.5]}]}}\n"
+        "network: {inputs: {x: [1]}, layers: [{dense: {units: 1, bias: false, init: {kernel: 1e18}}}]}\n"
+        "loss: {mse: {target: y}}\n"
+        "optimizer: {sgd: 1e30}\n"
+        "train: {epochs: 1, batch: full}\n"
+    )
+    with pytest.raises(NotFiniteError, match=r"step 1: `dense_1.kernel` holds numbers that are not finite"):
+        api.train(spec, out=tmp_path / "run")
+    assert load_checkpoint(Run(tmp_path / "run").state).progress["step"] == 0
+    assert load_weights(Run(tmp_path / "run").last).arrays["dense_1.kernel"] == pytest.approx(1e18)
+
+
+def test_json_and_metrics_hold_no_nan(tmp_path: Path) -> None:
+    done = netspec("train", DIGITS, "--steps", "3", "--json", "--quiet", "--out", "run", cwd=tmp_path)
+    assert done.stderr == ""
+    assert printed(done) == json.loads(Run(tmp_path / "run").summary.read_text())
+    for line in read_metrics(tmp_path / "run" / "metrics.jsonl"):
+        assert json.dumps(line, allow_nan=False)
