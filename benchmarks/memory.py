@@ -14,6 +14,7 @@ from benchmarks.report import Check, Section
 HEADER = ("what", "MB")
 LIMIT = 120e6
 ENGINES = 8
+STEPS = 600  # what `netspec train` runs at once: a tenth of a second
 BASE = """\
 import json, os, pathlib, numpy
 lines = [line.split() for line in open("/proc/self/status")]
@@ -71,11 +72,11 @@ def note_growth() -> None:
     from benchmarks.processes import FACTS
     from benchmarks.watched import memory
 
-    lr, steps = np.full(50, mnist.LR), np.arange(50 * 64).reshape(50, 64)
+    lr, steps = np.full(STEPS, mnist.LR), np.arange(STEPS * 64).reshape(STEPS, 64)
     engines, own = [], []
     for _ in range(1 + ENGINES):
         engine = mnist.engine()
-        linked = engine.linked("step", 64, 50)
+        linked = engine.linked("step", 64)
         engine.train(steps, 0, lr)
         engines.append(engine)
         own.append(memory()["own"])

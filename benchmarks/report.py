@@ -89,9 +89,9 @@ def results(machine: Sequence[str], sections: Sequence[Section]) -> str:
     lines = [
         "# Results",
         "",
-        f"Measured on {day} by `python -m benchmarks`, which wrote this file. Contenders run in turn, each in its",
-        "own process with 2 threads on the same 2 processors, on the same data, batches and float32 arithmetic; figures",
-        "are medians of the rounds.",
+        f"Measured on {day} by `python -m benchmarks`, which wrote this file. Contenders run in turn,",
+        "each in its own process with 2 threads on the same 2 processors, on the same data, batches and float32",
+        "arithmetic; figures are medians of the rounds.",
         "",
         *(f"- {line}" for line in machine),
         "",

@@ -9,7 +9,7 @@ from netspec.compiler.graph import Graph
 from netspec.diagnostics import Diagnostic, NetspecError, suggestion
 from netspec.pipeline import Kind, Program
 from netspec.spec.network import LayerNode, ValueRef
-from netspec.tensortype import Dim, Size, TensorType, bind
+from netspec.tensortype import Dim, Size, TensorType, bind, total
 
 if TYPE_CHECKING:
     from netspec.compiler.codegen.executable import Executable
@@ -28,7 +28,7 @@ class Compiled:
         """The facts of ``show --json``: layers, totals, memory."""
         layers = [self._layer(node) for node in self.program.document.network.nodes]
         trainable, frozen = self.program.counts()
-        macs = sum_sizes([self._macs(node.path) for node in self.program.document.network.nodes])
+        macs = total(self._macs(node.path) for node in self.program.document.network.nodes)
         return {
             "version": 1,
             "name": self.program.document.name,
@@ -94,7 +94,7 @@ class Compiled:
             "name": node.path,
             "kind": node.kind,
             "output": None if value is None else [n if isinstance(n, int) else str(n) for n in value.shape[1:]],
-            **_fact("parameters", sum_sizes([p.size for p in own])),
+            **_fact("parameters", total(p.size for p in own)),
             **_fact("macs", self._macs(node.path)),
             "line": node.line,
         }
@@ -110,7 +110,7 @@ class Compiled:
             for node in graph.nodes
             if node.origin is not None and node.origin.path == path
         ]
-        return sum_sizes([bind(n, {"B": 1}) for n in found])
+        return total(bind(n, {"B": 1}) for n in found)
 
     def _peak(self, kind: Kind) -> dict[str, Any] | None:
         """All memory of a run but the stored data; None where its sizes wait for the data."""
@@ -123,14 +123,6 @@ class Compiled:
             return None
         threads = self.threads or 1
         return {"bytes": self._executable(kind).peak_bytes(batch, threads), "batch": batch, "threads": threads}
-
-
-def sum_sizes(sizes: list[Dim]) -> Dim:
-    """The sum of sizes; 0 for none."""
-    total: Dim = 0
-    for n in sizes:
-        total = total + n
-    return total
 
 
 def _fact(name: str, value: Dim) -> dict[str, Any]:

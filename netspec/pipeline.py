@@ -19,7 +19,7 @@ from netspec.spec.binding import Binding
 from netspec.spec.document import Document
 from netspec.spec.lowering import Model, Parameter, input_type
 from netspec.spec.network import ValueRef
-from netspec.tensortype import BATCH, Dim, DType, Layout, TensorType, product, size
+from netspec.tensortype import BATCH, Dim, DType, Layout, TensorType, product, size, total
 
 if TYPE_CHECKING:
     from netspec.compiler.codegen.executable import Executable
@@ -106,7 +106,7 @@ class Program:
         """Numbers that training may change, and numbers that it may not."""
         trainable = [product(p.shape) for p in self.parameters.values() if p.trainable]
         frozen = [product(p.shape) for p in self.parameters.values() if not p.trainable]
-        return _sum(trainable), _sum(frozen)
+        return total(trainable), total(frozen)
 
 
 def static_program(document: Document, report: Report) -> Program:
@@ -122,13 +122,6 @@ def static_program(document: Document, report: Report) -> Program:
 def stored_dtype(type_: FieldType) -> DType:
     """How a field lies in memory."""
     return type_.dtype or ("int32" if type_.kind in ("category", "index") else "float32")
-
-
-def _sum(sizes: Sequence[Dim]) -> Dim:
-    total: Dim = 0
-    for n in sizes:
-        total = total + n
-    return total
 
 
 class _Builder:
@@ -230,7 +223,7 @@ class _Builder:
 
     def _loss(self) -> Value | None:
         """The weighted sum of all losses, ``float32[B]``."""
-        total: Value | None = None
+        whole: Value | None = None
         for i, (binding, output, target) in enumerate(self._bound(self.document.losses), 1):
             assert isinstance(binding.what, Loss)
             with self.g.at(Origin(binding.name, binding.span.line)):
@@ -241,8 +234,8 @@ class _Builder:
                     one = apply(self.g, "l * w", l=one, w=self.g.add(Reshape((BATCH,)), weight))
                 if binding.weight != 1:
                     one = apply(self.g, f"{binding.weight!r} * l", l=one)
-                total = one if total is None else apply(self.g, "a + b", a=total, b=one)
-        return total
+                whole = one if whole is None else apply(self.g, "a + b", a=whole, b=one)
+        return whole
 
     def _metrics(self) -> dict[str, Value]:
         found = {}
@@ -255,6 +248,7 @@ class _Builder:
             )
             with self.g.at(Origin(binding.name, binding.span.line)):
                 scope = self.model.loss_scope(self.g, binding.name, training=self.training)
+                output, target = (self._own_units(binding.target, value) for value in (output, target))
                 one = binding.what.build(scope, output, target, cut=0.0 if logits else middle, middle=middle)
                 found[f"metric.{binding.name}"] = self._total(one)
         return found
@@ -268,13 +262,18 @@ class _Builder:
             if binding.output != ref or not isinstance(binding.what, Loss):
                 continue
             value = binding.what.probabilities(self.model.loss_scope(self.g, f"loss_{i}", training=False), value)
-            facts = self.program.fields.get(binding.target or "")
-            if facts and facts.type.kind == "number" and facts.scaling is not None:
-                type_ = TensorType("float32", () if product(facts.scaling) == 1 else facts.scaling)
-                parts = {p: self.g.input(f"data.{binding.target}.{p}", type_, "constant") for p in ("offset", "scale")}
-                value = apply(self.g, "y / scale + offset", y=value, **parts)
+            value = self._own_units(binding.target, value)
             break
         return value
+
+    def _own_units(self, target: str | None, value: Value) -> Value:
+        """A value in the units of a target that is standardized, as its data have them."""
+        facts = self.program.fields.get(target or "")
+        if facts is None or facts.type.kind != "number" or facts.scaling is None:
+            return value
+        type_ = TensorType("float32", () if product(facts.scaling) == 1 else facts.scaling)
+        parts = {p: self.g.input(f"data.{target}.{p}", type_, "constant") for p in ("offset", "scale")}
+        return apply(self.g, "y / scale + offset", y=value, **parts)
 
     def _penalized(self, loss: Value, trained: Sequence[Parameter], values: Sequence[Value]) -> Value:
         for parameter, value in zip(trained, values, strict=True):
@@ -291,12 +290,12 @@ class _Builder:
         if clip.value is not None:
             found = [apply(g, f"min(max(x, {-clip.value!r}), {clip.value!r})", x=x) for x in found]
         if clip.norm is not None:
-            total: Value | None = None
+            whole: Value | None = None
             for x in found:
                 one = g.add(Reduce("sum", tuple(range(x.type.rank))), apply(g, "x * x", x=x))
-                total = one if total is None else apply(g, "a + b", a=total, b=one)
-            assert total is not None
-            factor = apply(g, f"where(s > {clip.norm**2!r}, {clip.norm!r} / sqrt(s), 1)", s=total)
+                whole = one if whole is None else apply(g, "a + b", a=whole, b=one)
+            assert whole is not None
+            factor = apply(g, f"where(s > {clip.norm**2!r}, {clip.norm!r} / sqrt(s), 1)", s=whole)
             found = [apply(g, "x * f", x=x, f=factor) for x in found]
         return found
 

@@ -180,6 +180,14 @@ def product(sizes: Iterable[Dim]) -> Dim:
     return total
 
 
+def total(sizes: Iterable[Dim]) -> Dim:
+    """The sum of sizes; 0 for none."""
+    found: Dim = 0
+    for n in sizes:
+        found = found + n
+    return found
+
+
 def broadcast(*shapes: tuple[Dim, ...]) -> tuple[Dim, ...]:
     """The shape that NumPy's rules give.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from netspec.catalog.losses import Loss
-from netspec.compiler.graph import GraphBuilder, Value, key_of, role_of
+from netspec.compiler.graph import GraphBuilder, Node, Value, key_of, role_of
 from netspec.diagnostics import Report
 from netspec.spec.binding import Binding
 from netspec.spec.document import Document, examine
@@ -16,6 +16,7 @@ from netspec.spec.expectations import check_facts
 from netspec.spec.lowering import Model, check_input, input_type
 from netspec.spec.network import ValueRef
 from netspec.spec.parameters import count
+from netspec.tensortype import bind, total
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ def check(spec: Path | str, overrides: Sequence[str] = (), *, base: Path | None 
     model, values = check_shapes(document, report)
     waiting: list[str] = []
     if was_sound and not report.failed:
-        whole = facts(model, values, model.parameters)
-        predictor = facts(model, values, _needed(model, values))
+        whole = facts(model, values, values)
+        predictor = facts(model, values, document.network.outputs.values())
         waiting = check_facts(document.expect, whole, predictor, report)
     return Checked(document, report, tuple(waiting))
 
@@ -66,35 +67,33 @@ def _check_binding(b: Binding, model: Model, g: GraphBuilder, values: Mapping[Va
         model.report.warning("doubtful-loss", remark, b.span)
 
 
-def _needed(model: Model, values: Mapping[ValueRef, Value]) -> set[str]:
-    """The weights that the outputs are computed from."""
-    outputs = [values[ref] for ref in model.document.network.outputs.values() if ref in values]
-    seen = {value.node for value in outputs}
-    stack = list(outputs)
-    keys = set()
+def _reached(values: Iterable[Value]) -> set[Node]:
+    """The nodes that values are computed from."""
+    stack = [value.node for value in values]
+    seen = set(stack)
     while stack:
-        value = stack.pop()
-        if role_of(value) == "parameter":
-            keys.add(key_of(value))
-        for read in value.node.inputs:
+        for read in stack.pop().inputs:
             if read.node not in seen:
                 seen.add(read.node)
-                stack.append(read)
-    return keys
+                stack.append(read.node)
+    return seen
 
 
-def facts(model: Model, values: Mapping[ValueRef, Value], keys: Iterable[str]) -> dict[str, Any]:
-    """The static facts that are seen without compiling: ``parameters``, ``frozen`` and, of one output, ``output``.
+def facts(model: Model, values: Mapping[ValueRef, Value], refs: Iterable[ValueRef]) -> dict[str, Any]:
+    """The static facts that are seen without compiling: ``parameters``, ``frozen``, ``macs`` and, of one, ``output``.
 
     Args:
         model: The network, built.
         values: What building it gave.
-        keys: The weights that count.
+        refs: The values that count, with all that they are computed from.
     """
-    weights = [model.parameters[key] for key in keys]
+    nodes = _reached(values[ref] for ref in refs if ref in values)
+    weights = [model.parameters[key_of(n.value())] for n in nodes if role_of(n.value()) == "parameter"]
+    costs = [node.op.multiply_adds([value.type for value in node.inputs]) for node in nodes]
     found: dict[str, Any] = {
         "parameters": count(p for p in weights if p.trainable),
         "frozen": count(p for p in weights if not p.trainable),
+        "macs": bind(total(costs), {"B": 1}),
     }
     outputs = list(model.document.network.outputs.values())
     if len(outputs) == 1 and outputs[0] in values:

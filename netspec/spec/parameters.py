@@ -11,7 +11,7 @@ from netspec.compiler.graph import GraphBuilder, Value
 from netspec.compiler.ops import Transpose
 from netspec.diagnostics import Report, Span, suggestion
 from netspec.spec.network import LayerNode
-from netspec.tensortype import Dim, ShapeError, TensorType, product, show_shape
+from netspec.tensortype import Dim, ShapeError, TensorType, product, show_shape, total
 
 # The weights that a bare `init` and `regularize` mean.
 MAIN: Final = ("kernel", "table")
@@ -163,7 +163,4 @@ def _other_shape(name: str, shape: tuple[Dim, ...], known: Parameter, transposed
 
 def count(parameters: Iterable[Parameter]) -> Dim:
     """How many numbers weights hold together; a formula over the sizes that data will tell."""
-    total: Dim = 0
-    for parameter in parameters:
-        total = total + parameter.size
-    return total
+    return total(parameter.size for parameter in parameters)

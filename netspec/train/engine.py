@@ -12,7 +12,7 @@ from netspec.catalog.streams import stream
 from netspec.compiler.graph import Graph, Input, key_of
 from netspec.compiler.graph.lowering import Buffer
 from netspec.pipeline import Kind, Program, scalar_key
-from netspec.tensortype import Dim, bind, known
+from netspec.tensortype import bind, known, total
 
 if TYPE_CHECKING:
     import numpy as np
@@ -313,8 +313,6 @@ def processors() -> int:
 
 def multiply_adds(graph: Graph, batch: int) -> int:
     """Those of a graph for a batch."""
-    total: Dim = 0
-    for node in graph.nodes:
-        total = total + node.op.multiply_adds([value.type for value in node.inputs])
-    bound = bind(total, {"B": batch})
+    costs = (node.op.multiply_adds([value.type for value in node.inputs]) for node in graph.nodes)
+    bound = bind(total(costs), {"B": batch})
     return bound if isinstance(bound, int) else 0

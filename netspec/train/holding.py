@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from netspec.data.rows import encode_rows, table_of_rows
 from netspec.data.table import Place
 from netspec.diagnostics import Report
+from netspec.pipeline import Kind
+from netspec.spec.check import facts
 from netspec.spec.document import Document
-from netspec.spec.expectations import Example, check_example
+from netspec.spec.expectations import Example, Fact, check_example
 from netspec.train.engine import Engine
 from netspec.train.opening import Opened
 
@@ -26,11 +28,11 @@ def hold(
     kept: Mapping[str, Mapping[str, Array]],
     splits: Mapping[str, Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Every expectation of metrics and examples: what is expected, what is, and the verdict ``ok`` or ``broken``."""
-    held: list[dict[str, Any]] = []
+    """Every expectation: what is expected, what is, and the verdict ``ok`` or ``broken``."""
+    held = [_fact(fact, opened, engine) for fact in document.expect.facts]
     for split, comparisons in document.expect.metrics.items():
-        facts = splits.get(split)
-        values = {} if facts is None else {**facts, **facts["metrics"]}
+        measured = splits.get(split)
+        values = {} if measured is None else {**measured, **measured["metrics"]}
         for name, comparison in comparisons.items():
             value = values.get(name)
             good = value is not None and comparison.holds(value)
@@ -42,6 +44,23 @@ def hold(
         what = f"example {number}" + (" before training" if example.at == "init" else "")
         held.append(_line(what, f"{example.output} within {example.within:g}", given, not report.failed))
     return held
+
+
+def _fact(fact: Fact, opened: Opened, engine: Engine) -> dict[str, Any]:
+    """A static fact; the data are open, so none is unknown."""
+    program = opened.program
+    document = program.document
+    refs = document.network.outputs.values() if fact.predict else program.values
+    known = facts(program.model, program.values, refs)
+    kind: Kind = "predict" if fact.predict or document.optimizer is None else "step"
+    batch = 1 if fact.predict else opened.batch
+    if fact.name == "peak_bytes":
+        known["peak_bytes"] = engine.executable(kind).peak_bytes(batch, engine.threads(kind, batch))
+    value, expected = known[fact.name], fact.expected
+    good = tuple(value) == expected if isinstance(expected, tuple) else expected.holds(value)
+    shown = list(expected) if isinstance(expected, tuple) else expected
+    what = f"predict.{fact.name}" if fact.predict else fact.name
+    return _line(what, str(shown), list(value) if isinstance(value, tuple) else value, good)
 
 
 def _line(what: str, expected: str, actual: Any, good: bool) -> dict[str, Any]:

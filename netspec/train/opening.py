@@ -29,6 +29,12 @@ class Opened:
     dataset: Dataset
 
     @property
+    def batch(self) -> int:
+        """The rows of a step."""
+        rows, asked = len(self.dataset.splits["train"]), self.program.document.train.batch
+        return rows if asked == "full" else min(asked, rows)
+
+    @property
     def constants(self) -> dict[str, Array]:
         """What was fitted, by the graphs' input keys."""
         return scaling_constants(self.dataset.fitted)

@@ -1,0 +1,132 @@
+"""How fast commands start, told without a clock: by what they import and what they compile."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+SPECS = CHECKOUT / "specs"
+
+HEAVY = {"numpy", "numba", "llvmlite", "scipy", "sklearn", "safetensors", "rich", "pandas", "pooch", "torch"}
+# What a training whose kernels are compiled already has no use for.
+COMPILERS = {"numba", "scipy", "sklearn", "pandas", "torch", "rich"}
+
+PROGRAM = """
+import json, sys
+from netspec.cli.main import main
+sys.argv = ["netspec", *sys.argv[2:]]
+try:
+    main()
+finally:
+    with open({out!r}, "w") as file:
+        json.dump(sorted(sys.modules), file)
+"""
+
+PERCEPTRON = """\
+netspec: 1
+data: {{source: {{random: {{rows: 96, fields: {{x: [{width}], y: [1]}}}}}}}}
+network:
+  inputs: {{x: [{width}]}}
+  layers:
+    - dense: {{units: {units}, activation: relu}}
+    - dense: 1
+loss: {{mse: {{target: y}}}}
+optimizer: {{adam: {{lr: {lr}}}}}
+train: {{epochs: 2, batch: {batch}}}
+"""
+
+
+def modules(tmp_path: Path, *arguments: str | Path, cache: Path | None = None) -> set[str]:
+    """The modules that a command has imported when it ends."""
+    out = tmp_path / "modules.json"
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "NETSPEC_RUNS": str(tmp_path / "runs")}
+    if cache is not None:
+        environment["NETSPEC_CACHE_DIR"] = str(cache)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(out=str(out)), "netspec", *map(str, arguments)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return {name.partition(".")[0] for name in json.loads(out.read_text())}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("--help",), ("--version",), ("train", "--help"), ("validate", SPECS), ("validate", SPECS / "xor.yaml")],
+    ids=lambda words: " ".join(Path(word).name for word in words) or "bare",
+)
+def test_small_commands_import_nothing_heavy(arguments: tuple[str | Path, ...], tmp_path: Path) -> None:
+    assert not modules(tmp_path, *arguments) & HEAVY
+
+
+def test_a_warm_training_imports_no_compiler(tmp_path: Path) -> None:
+    cache, spec = tmp_path / "cache", SPECS / "xor.yaml"
+    cold = modules(tmp_path, "train", spec, "--steps", "10", cache=cache)
+    assert "numba" in cold
+    objects = {path: path.stat().st_mtime_ns for path in cache.rglob("*.o")}
+    assert objects
+    warm = modules(tmp_path, "train", spec, "--steps", "10", cache=cache)
+    assert not warm & COMPILERS
+    assert objects == {path: path.stat().st_mtime_ns for path in cache.rglob("*.o")}
+    for command in ("evaluate", "predict"):
+        rows = tmp_path / "rows.csv"
+        rows.write_text("x.0,x.1\n0,1\n")
+        given = [command, "@last", *([rows] if command == "predict" else [])]
+        modules(tmp_path, *given, cache=cache)
+        assert not modules(tmp_path, *given, cache=cache) & COMPILERS, command
+
+
+def perceptron(folder: Path, name: str, **sizes: float) -> Path:
+    path = folder / f"{name}.yaml"
+    path.write_text(PERCEPTRON.format(**sizes))
+    return path
+
+
+def test_a_second_perceptron_compiles_no_kernel(tmp_path: Path) -> None:
+    """Kernels do not depend on sizes, so a spec never seen before finds all of its own compiled."""
+    cache = tmp_path / "cache"
+    modules(tmp_path, "train", perceptron(tmp_path, "first", width=40, units=64, lr=1e-3, batch=32), cache=cache)
+    compiled = {path.name for path in cache.rglob("*.o")}
+    assert len(compiled) > 3
+    second = perceptron(tmp_path, "second", width=50, units=96, lr=3e-2, batch=16)
+    assert not modules(tmp_path, "train", second, cache=cache) & COMPILERS
+    assert {path.name for path in cache.rglob("*.o")} == compiled
+
+
+@pytest.mark.data
+def test_another_network_for_mnist_compiles_no_kernel(tmp_path: Path) -> None:
+    cache, spec = tmp_path / "cache", SPECS / "mnist" / "mlp.yaml"
+    modules(tmp_path, "train", spec, "--steps", "2", cache=cache)
+    compiled = {path.name for path in cache.rglob("*.o")}
+    text = spec.read_text().replace("units: 256", "units: 320").replace("units: 128", "units: 64")
+    (tmp_path / "other.yaml").write_text(text.replace("235146", "272394"))
+    assert not modules(tmp_path, "train", tmp_path / "other.yaml", "--steps", "2", cache=cache) & COMPILERS
+    assert {path.name for path in cache.rglob("*.o")} == compiled
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
+    file = tmp_path / "no-folder"
+    file.write_text("")
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "NETSPEC_CACHE_DIR": str(file / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-m", "netspec", "train", str(SPECS / "backprop_example.yaml"), "--out", "run"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "NETSPEC_CACHE_DIR" in done.stderr
