@@ -122,7 +122,8 @@ class Compiled:
         if batch == "full" or any(isinstance(p.size, Size) for p in self.program.parameters.values()):
             return None
         threads = self.threads or 1
-        return {"bytes": self._executable(kind).peak_bytes(batch, threads), "batch": batch, "threads": threads}
+        count = self._executable(kind).peak_bytes(batch, threads, None if train else 1)
+        return {"bytes": count, "batch": batch, "threads": threads}
 
 
 def _fact(name: str, value: Dim) -> dict[str, Any]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netspec.data.faults import data_error
-from netspec.data.field import Learnt
-from netspec.data.fields.category import classes_of_column
+from netspec.data.field import Learnt, Scaling, column_type
+from netspec.data.fields.category import class_names, classes_of_column, refuse_many_values
 from netspec.data.fields.number import refuse_not_finite
 from netspec.data.fieldtype import FieldType
 from netspec.data.fitting import Fitted, FittedField, fit_scaling
-from netspec.data.section import DataSection, unused_columns
-from netspec.data.splits import Splits, split_rows
+from netspec.data.section import DataSection
+from netspec.data.splits import Splits, split_rows, splits_of_column
 from netspec.data.table import Table, readable_beyond
 from netspec.diagnostics import suggestion
 
@@ -74,9 +76,9 @@ def open_data(
         DataError: if the data are wrong; the message names file, row and column.
         EnvironmentFault: if they are not here and cannot be fetched.
     """
-    table = section.source.open(base, offline=offline)
+    table = _without_dropped(section, section.source.open(base, offline=offline))
     groups = _groups(section, table)
-    splits = split_rows(section.split, table.splits, seed, groups=groups, fold=fold)
+    splits = split_rows(section.split, _own_splits(section, table), seed, groups=groups, fold=fold)
     made: dict[str, Array] = {}
     fields: dict[str, FittedField] = {}
     names = (*section.visible(table.types), *section.fields)
@@ -84,15 +86,15 @@ def open_data(
     for name in names:
         if needed is None or name in needed:
             known = fitted.fields.get(name) if fitted else None
-            wanted = name in inputs and section.standardize
-            made[name], fields[name] = _make(section, name, table, splits["train"], known, standardize=wanted)
+            wanted: Scaling | None = "standardize" if name in inputs and section.standardize else None
+            made[name], fields[name] = _make(section, name, table, splits["train"], known, wanted)
     types = {name: f.type for name, f in fields.items()}
     columns = {name: readable_beyond(column) for name, column in made.items()}
     return Dataset(Table(columns, types, table.splits, table.places, table.fingerprint), splits, Fitted(fields))
 
 
 def _make(
-    section: DataSection, name: str, table: Table, train: Array, known: FittedField | None, *, standardize: bool
+    section: DataSection, name: str, table: Table, train: Array, known: FittedField | None, scaling: Scaling | None
 ) -> tuple[Array, FittedField]:
     """The values of one field, and what was fitted for it or had been."""
     field = section.fields.get(name)
@@ -101,14 +103,33 @@ def _make(
         learnt = known.learnt if known else Learnt(table.types[name])
         column = table.columns[name].astype(learnt.type.dtype, copy=False)
     else:
-        unused = unused_columns(section.fields, table.types)
-        learnt = known.learnt if known else field.fit(table, train, unused)
+        learnt = known.learnt if known else field.fit(table, train, section.unused(table.types))
         column = field.make(table, learnt)
+        scaling = field.scaling or (scaling if field.scalable else None)
     if known:
         return column, known
-    scalable = learnt.type.kind in ("number", "image")
-    wanted = scalable and (standardize or (field is not None and field.scaled))
-    return column, fit_scaling(name, learnt, column, train, standardize=wanted)
+    is_scalable = learnt.type.kind in ("number", "image")
+    return column, fit_scaling(name, learnt, column, train, scaling if is_scalable else None)
+
+
+def _without_dropped(section: DataSection, table: Table) -> Table:
+    """The table without the rows that a field asks to leave out."""
+    unused = section.unused(table.types)
+    dropped = [rows for field in section.fields.values() if (rows := field.dropped(table, unused)) is not None]
+    kept = ~functools.reduce(operator.or_, dropped) if dropped else None
+    return table if kept is None or kept.all() else table.kept(kept)
+
+
+def _own_splits(section: DataSection, table: Table) -> Mapping[str, range | Array]:
+    """The splits that the rows come with: those of the source, or as a column says."""
+    by, column = section.split.by, section.split.column
+    if by is None or column is None:
+        return table.splits
+    if list(table.splits) != ["train"]:
+        listed = ", ".join(f"`{name}`" for name in table.splits)
+        raise data_error("split-exists", f"`split.by` shares out rows, and the source has the splits {listed} already")
+    refuse_many_values(column_type(table.types, column), column)
+    return splits_of_column(by, class_names(table, column), table.place)
 
 
 def _refuse_unknown(needed: Collection[str], names: Collection[str]) -> None:

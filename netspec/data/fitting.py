@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from netspec.data.faults import data_error
-from netspec.data.field import Learnt
+from netspec.data.field import Learnt, Scaling
 from netspec.data.fieldtype import FieldType, type_from_json, type_to_json
 
 if TYPE_CHECKING:
@@ -21,19 +21,20 @@ class FittedField:
     """A field as the network sees it: ``(stored - offset) * scale``.
 
     ``offset`` and ``scale`` are float32 and broadcast over one sample: ``[n]`` for numbers, ``[1, 1, channels]`` for
-    images, None where nothing is scaled. For images they hold the step from bytes to 0..1 as well. A standardized
-    target goes back to its own units by ``y / scale + offset``.
+    images, None where nothing is scaled. For images they hold the step from bytes to 0..1 as well. A scaled target goes
+    back to its own units by ``y / scale + offset``. ``fills`` are what stands in for missing cells, by column.
     """
 
     type: FieldType
     columns: tuple[str, ...] = ()
     offset: Array | None = None
     scale: Array | None = None
-    standardized: bool = False
+    scaling: Scaling | None = None
+    fills: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
     def learnt(self) -> Learnt:
-        return Learnt(self.type, self.columns)
+        return Learnt(self.type, self.columns, self.fills)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,12 @@ class Fitted:
 
     def to_json(self) -> dict[str, Any]:
         fields = {
-            name: {"type": type_to_json(f.type), "columns": list(f.columns), "standardized": f.standardized}
+            name: {
+                "type": type_to_json(f.type),
+                "columns": list(f.columns),
+                "scaling": f.scaling,
+                "fills": dict(f.fills),
+            }
             for name, f in self.fields.items()
         }
         return {"version": 1, "fields": fields}
@@ -63,34 +69,35 @@ class Fitted:
         fields = {}
         for name, f in data["fields"].items():
             scaling = arrays.get(f"{name}.offset"), arrays.get(f"{name}.scale")
-            fields[name] = FittedField(type_from_json(f["type"]), tuple(f["columns"]), *scaling, f["standardized"])
+            type_, columns = type_from_json(f["type"]), tuple(f["columns"])
+            fields[name] = FittedField(type_, columns, *scaling, f["scaling"], f["fills"])
         return cls(fields)
 
 
-def fit_scaling(name: str, learnt: Learnt, column: Array, train: Array, *, standardize: bool) -> FittedField:
+def fit_scaling(name: str, learnt: Learnt, column: Array, train: Array, scaling: Scaling | None) -> FittedField:
     """Offset and scale of one field over the rows ``train``: per number, per channel of an image.
 
     Raises:
-        DataError: if a number or channel to be standardized has the same value in every row.
+        DataError: if a number or channel to be scaled has the same value in every row.
     """
     import numpy as np
 
-    fitted = FittedField(learnt.type, learnt.columns)
+    fitted = FittedField(learnt.type, learnt.columns, fills=learnt.fills)
     pixels = learnt.type.kind == "image"
     unit = learnt.type.top if pixels and column.dtype == np.uint8 else 1
-    if not standardize:
+    if scaling is None:
         if unit == 1:
             return fitted
         one = np.ones((1, 1, 1), np.float32)
         return replace(fitted, offset=0 * one, scale=one / np.float32(unit))
     features = column.shape[1:]
     kept = (column.shape[-1],) if pixels else features
-    mean, deviation = moments(column, train, kept)
-    for i in np.flatnonzero(deviation == 0):
-        raise _constant(name, learnt, int(i), mean.reshape(-1)[i])
+    start, width = moments(column, train, kept) if scaling == "standardize" else extent(column, train, kept)
+    for i in np.flatnonzero(width == 0):
+        raise _constant(name, learnt, int(i), start.reshape(-1)[i])
     shape = (1,) * (len(features) - len(kept)) + kept
-    offset, scale = (x.reshape(shape).astype(np.float32) for x in (mean, 1 / deviation))
-    return replace(fitted, offset=offset, scale=scale, standardized=True)
+    offset, scale = (x.reshape(shape).astype(np.float32) for x in (start, 1 / width))
+    return replace(fitted, offset=offset, scale=scale, scaling=scaling)
 
 
 def moments(column: Array, train: Array, kept: tuple[int, ...]) -> tuple[Array, Array]:
@@ -120,6 +127,19 @@ def moments(column: Array, train: Array, kept: tuple[int, ...]) -> tuple[Array, 
     return mean, np.where(low == high, 0.0, np.sqrt(squares / count))
 
 
+def extent(column: Array, train: Array, kept: tuple[int, ...]) -> tuple[Array, Array]:
+    """The least value, and how far the largest lies above it, over the rows ``train``; as `moments`."""
+    import numpy as np
+
+    step = max(1, _CHUNK_BYTES // max(1, column[:1].nbytes))
+    size = int(np.prod(kept, dtype=np.int64))
+    low, high = np.full(size, np.inf), np.full(size, -np.inf)
+    for i in range(0, len(train), step):
+        part = column[train[i : i + step]].reshape(-1, size)
+        low, high = np.minimum(low, part.min(axis=0)), np.maximum(high, part.max(axis=0))
+    return low, high - low
+
+
 def _constant(name: str, learnt: Learnt, i: int, value: float) -> Exception:
     if learnt.type.kind == "image":
         what = f"channel {i} of `{name}`"
@@ -127,5 +147,5 @@ def _constant(name: str, learnt: Learnt, i: int, value: float) -> Exception:
         what = f"`{learnt.columns[i]}` in `{name}`"
     else:
         what = f"number {i + 1} of `{name}`"
-    message = f"{what} is {value:g} in every training row and cannot be standardized"
-    return data_error("constant-column", message, helps=["leave it out of the field, or do without `standardize`"])
+    message = f"{what} is {value:g} in every training row and cannot be scaled"
+    return data_error("constant-column", message, helps=["leave it out of the field, or do not scale the field"])

@@ -13,7 +13,8 @@ from netspec.data.fields.category import class_names, encode_classes
 from netspec.data.fields.number import refuse_not_finite, refuse_text
 from netspec.data.fieldtype import FieldType
 from netspec.data.fitting import Fitted
-from netspec.data.sources.csv import read_csv, table_of_cells
+from netspec.data.source import Source
+from netspec.data.sources.csv import Csv, read_csv, read_rows_as, table_of_cells
 from netspec.data.sources.npz import read_npz, table_of_arrays
 from netspec.data.table import Place, Table, readable_beyond
 from netspec.tensortype import known, product, show_shape
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 FORMATS = (".csv", ".jsonl", ".npz")
 
 
-def read_rows(path: Path, only: str | None = None) -> Table:
+def read_rows(path: Path, only: str | None = None, source: Source | None = None) -> Table:
     """The raw columns of a CSV file, a NumPy archive, or JSON lines.
 
     Args:
         path: its suffix says what it is.
         only: the network's input where it has one alone: a line of JSON may then be its bare list.
+        source: what the network was trained on: a CSV file is read as its were, with its delimiter and missing cells.
 
     Raises:
         DataError: if there is no such file or it cannot be read.
@@ -37,9 +39,8 @@ def read_rows(path: Path, only: str | None = None) -> Table:
     if not path.is_file():
         raise data_error("missing-file", f"there is no file `{path}`")
     if path.suffix == ".csv":
-        sheet = read_csv(path)
-        cells = {name: sheet.column(name) for name in sheet.header}
-        return table_of_cells(cells, places=(sheet.place(0),), origin=path.name)
+        sheet = read_rows_as(path, source) if isinstance(source, Csv) else read_csv(path)
+        return table_of_cells(sheet.columns, places=(Place(sheet.file, 0, sheet.lines),), origin=path.name)
     if path.suffix == ".npz":
         return table_of_arrays(read_npz(path), places=(Place(path.name, 0),), origin=path.name)
     if path.suffix in (".jsonl", ".ndjson"):

@@ -48,16 +48,15 @@ class DataSection(Declared):
             _gather(error, report, span(("source",)))
             return None
         types = {}
-        unused = unused_columns(self.fields, source or {})
+        unused = self.unused(source or {})
         for name, field in self.fields.items():
             try:
                 types[name] = field.resolve(source, unused, self.source.scalar_columns)
             except DataError as error:
                 _gather(error, report, span(("fields", name)))
         known = self.visible(source or {}) | types
-        stratify = self.split.stratify
-        if stratify and stratify not in known and source is not None and stratify not in source:
-            _gather(unknown_column(stratify, {**known, **source}), report, span(("split", "stratify")))
+        if source is not None:
+            self._check_split(source, known, report, span)
         return None if source is None and not self.fields else known
 
     def complete(self, base: Path) -> bool:
@@ -72,18 +71,26 @@ class DataSection(Declared):
         """
         if self.fields and self.source.scalar_columns:
             return {}
-        read = {column for field in self.fields.values() for column in _reads(field, source)}
         return {
-            name: column
-            for name, column in source.items()
-            if column.kind != "text" and name not in read and name not in self.fields
+            name: source[name]
+            for name in self.unused(source)
+            if source[name].kind != "text" and name not in self.fields
         }
 
+    def unused(self, source: Mapping[str, FieldType]) -> tuple[str, ...]:
+        """The columns that neither a field nor the split reads by name."""
+        read = {column for field in self.fields.values() for column in _reads(field, source)}
+        read |= {*self.source.parts, *((self.split.column,) if self.split.column else ())}
+        return tuple(name for name in source if name not in read)
 
-def unused_columns(fields: Mapping[str, Field], source: Mapping[str, FieldType]) -> tuple[str, ...]:
-    """The columns that no field reads by name."""
-    read = {column for field in fields.values() for column in _reads(field, source)}
-    return tuple(name for name in source if name not in read)
+    def _check_split(
+        self, source: Mapping[str, FieldType], fields: Mapping[str, FieldType], report: Report, span: Spans
+    ) -> None:
+        stratify, column = self.split.stratify, self.split.column
+        if stratify and stratify not in fields and stratify not in source:
+            _gather(unknown_column(stratify, {**fields, **source}), report, span(("split", "stratify")))
+        if column and column not in source:
+            _gather(unknown_column(column, source), report, span(("split", "by")))
 
 
 def _reads(field: Field, source: Mapping[str, FieldType]) -> tuple[str, ...]:

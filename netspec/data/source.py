@@ -17,6 +17,9 @@ class Source(Declared, family="source"):
     scalar_columns: ClassVar[bool] = False
     """Whether every column has one value a row, so that a list of n columns surely makes a field of n numbers."""
 
+    parts: ClassVar[tuple[str, ...]] = ()
+    """Columns that say again what others say: no fields by themselves, but fields can be made of them."""
+
     def describe(self, base: Path) -> Mapping[str, FieldType] | None:
         """The fields as far as they are known without opening any data; None if only the data can tell.
 

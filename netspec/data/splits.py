@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import pydantic
 
 from netspec.data.faults import data_error
+from netspec.data.paths import SPLITS
 from netspec.data.permutation import permutation
-from netspec.declared import Declared
+from netspec.declared import Declared, Items
 
 if TYPE_CHECKING:
     from netspec.data.table import Array
@@ -19,11 +20,19 @@ Splits: TypeAlias = "Mapping[str, Array]"
 """The rows of each split in the table, ``int64[n]``, ascending."""
 
 
+class SplitColumn(Declared):
+    """A column whose values say where a row belongs; every value that is not listed trains."""
+
+    column: str = pydantic.Field(description="The column of the source.")
+    validation: Items[str | int] = pydantic.Field(default=(), description="The values of rows that validate.")
+    test: Items[str | int] = pydantic.Field(default=(), description="The values of rows that test.")
+
+
 class Split(Declared):
     """Rows taken from ``train`` by the run's seed; a test split that the source comes with stays as it is.
 
-    Shares are of ``train`` as the source gives it, rounded to whole rows, a half upwards. The test rows do not depend
-    on how many rows validate.
+    ``by`` goes before all else. Shares are of ``train`` as it then is, rounded to whole rows, a half upwards. The test
+    rows do not depend on how many rows validate.
     """
 
     validation: Share | None = pydantic.Field(
@@ -35,13 +44,23 @@ class Split(Declared):
     stratify: str | None = pydantic.Field(
         default=None, description="A category: each of its classes is split in the same ratio."
     )
+    by: str | SplitColumn | None = pydantic.Field(
+        default=None,
+        description="A column that says `train`, `validation` or `test` in every row; or a column and the values of "
+        "each split, `{column: year, test: [2024]}`. No field `*` takes this column.",
+    )
     folds: Annotated[int, pydantic.Field(ge=2)] | None = pydantic.Field(
         default=None, description="Cut the rows into so many parts; one part, the first unless said, is the test split."
     )
 
+    @property
+    def column(self) -> str | None:
+        """The column that `by` reads."""
+        return self.by.column if isinstance(self.by, SplitColumn) else self.by
+
 
 def split_rows(
-    split: Split, own: Mapping[str, range], seed: int, *, groups: Array | None = None, fold: int = 0
+    split: Split, own: Mapping[str, range | Array], seed: int, *, groups: Array | None = None, fold: int = 0
 ) -> Splits:
     """Share out the rows.
 
@@ -57,7 +76,7 @@ def split_rows(
     """
     import numpy as np
 
-    splits = {name: np.arange(rows.start, rows.stop, dtype=np.int64) for name, rows in own.items()}
+    splits = {name: np.asarray(rows, dtype=np.int64) for name, rows in own.items()}
     given = len(splits["train"])
     for name in ("test", "validation"):
         share = getattr(split, name)
@@ -76,6 +95,39 @@ def split_rows(
                 "empty-split", f"no rows are left for `{name}` of {given}", helps=["ask for fewer rows in `data.split`"]
             )
     return {name: splits[name] for name in ("train", "validation", "test") if name in splits}
+
+
+def splits_of_column(by: str | SplitColumn, names: Array, place: Callable[[int], str]) -> Splits:
+    """The rows of each split as a column gives them.
+
+    Args:
+        by: what the spec says.
+        names: the column's values as text.
+        place: what to call a row in a message.
+
+    Raises:
+        DataError: if a row names no split, or a value that is listed stands in no row.
+    """
+    import numpy as np
+
+    if isinstance(by, str):
+        for row, name in enumerate(names.tolist()):
+            if name not in SPLITS:
+                message = f"{place(row)}, column `{by}`: `{name}` is no split"
+                helps = ["splits are `train`, `validation` and `test`"]
+                raise data_error("unknown-split", message, helps=helps)
+        return {name: np.flatnonzero(names == name) for name in SPLITS if name == "train" or (names == name).any()}
+    chosen = {name: [str(value) for value in getattr(by, name)] for name in ("validation", "test")}
+    for name, values in chosen.items():
+        for value in values:
+            if not (names == value).any():
+                raise data_error("empty-split", f"no row has `{value}` in `{by.column}`, which `split.by.{name}` names")
+    both = set(chosen["validation"]) & set(chosen["test"])
+    if both:
+        raise data_error("split-exists", f"`split.by` names `{min(both)}` for two splits")
+    splits = {name: np.flatnonzero(np.isin(names.astype(str), values)) for name, values in chosen.items() if values}
+    taken = np.concatenate([np.empty(0, np.int64), *splits.values()])
+    return {"train": np.setdiff1d(np.arange(len(names)), taken), **splits}
 
 
 def _refuse_taken(name: str, split: Split, splits: Splits) -> None:

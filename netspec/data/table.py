@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from netspec.data.faults import data_error
 from netspec.data.fieldtype import FieldType
@@ -23,16 +23,25 @@ _VECTOR = 16
 class Place:
     """Where a stretch of rows came from, so that a message can name file and line of a row.
 
-    ``lines`` are the line numbers of a text file's rows; without them rows are counted from 1.
+    ``numbers`` are those of the rows, by default counted from 1; in a text file, of the lines that they end on.
     """
 
     file: str
     first: int
-    lines: Array | None = None
+    numbers: Array | None = None
+    unit: Literal["row", "line"] = "line"
 
     def name(self, row: int) -> str:
         own = row - self.first
-        return f"{self.file}, row {own + 1}" if self.lines is None else f"{self.file}, line {int(self.lines[own])}"
+        unit, number = ("row", own + 1) if self.numbers is None else (self.unit, int(self.numbers[own]))
+        return f"{self.file}, {unit} {number}"
+
+    def kept(self, rows: Array, first: int) -> Place:
+        """The place of some of its rows, which now begin at ``first``."""
+        own = rows - self.first
+        if self.numbers is None:
+            return Place(self.file, first, own + 1, "row")
+        return replace(self, first=first, numbers=self.numbers[own])
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,25 @@ class Table:
         """``mpg.csv, line 34``."""
         inside = [place for place in self.places if place.first <= row]
         return inside[-1].name(row) if inside else f"row {row + 1}"
+
+    def kept(self, chosen: Array) -> Table:
+        """The rows where ``chosen``, ``bool[rows]``, is true; the fingerprint stays that of the whole."""
+        import numpy as np
+
+        rows = np.flatnonzero(chosen)
+        ends = [*(place.first for place in self.places[1:]), self.rows]
+        inside = [rows[(rows >= place.first) & (rows < end)] for place, end in zip(self.places, ends, strict=True)]
+        places = [
+            place.kept(own, int(np.searchsorted(rows, place.first)))
+            for place, own in zip(self.places, inside, strict=True)
+            if len(own)
+        ]
+        splits = {
+            name: range(*(int(i) for i in np.searchsorted(rows, (own.start, own.stop))))
+            for name, own in self.splits.items()
+        }
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        return replace(self, columns=columns, splits=splits, places=tuple(places))
 
 
 def make_table(

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = npt.NDArray[Any]
 
-CAPACITY_ROWS = 1 << 17
-"""Rows that the index of one run of the driver can name; more would only cost memory."""
+EVALUATED_ROWS = 64
+"""Rows that are evaluated at once where training does not take more: enough to keep the threads busy."""
 
 FLOPS_WORTH_A_THREAD = 2_000_000
 """Below this a second thread costs more at barriers than it gives: some 10 us of work on one core."""
@@ -65,6 +65,7 @@ class Engine:
         self._executables: dict[Kind, Executable] = {}
         self._linked: dict[tuple[Kind, int], Linked] = {}
         self._crews: dict[int, Crew] = {}
+        self._arena: npt.NDArray[np.uint8] | None = None
 
     # --- weights and state ---
 
@@ -120,7 +121,7 @@ class Engine:
         key = (kind, batch)
         found = self._linked.get(key)
         if found is None:
-            from netspec.compiler.codegen.executable import Linked
+            from netspec.compiler.codegen.executable import Linked, steps_at_once
 
             made = self.executable(kind)
             found = self._linked[key] = Linked(
@@ -129,10 +130,12 @@ class Engine:
                 self.store,
                 self._arrays,
                 batch=batch,
-                capacity=capacity or max(1, CAPACITY_ROWS // batch),
+                capacity=capacity or steps_at_once(batch),
                 threads=self.threads(kind, batch),
+                arena=self._arena,
                 ticks=ticks,
             )
+            self._arena = found.arena  # programs run one after the other and can share what lives within a step
         return found
 
     def crew(self, threads: int) -> Crew:
@@ -237,7 +240,8 @@ class Engine:
         """Loss and metrics over the rows ``int64[n]``, as in prediction."""
         import numpy as np
 
-        batch = min(len(rows), batch or 256)
+        steps = [size for kind, size in self._linked if kind == "step"]
+        batch = min(len(rows), batch or max([EVALUATED_ROWS, *steps]))
         totals: dict[str, float] = {}
         whole = len(rows) // batch * batch
         parts = [rows[:whole].reshape(-1, batch)] + ([rows[whole:].reshape(1, -1)] if whole < len(rows) else [])

@@ -124,9 +124,9 @@ class Trainer:
             log.sync()
         weights = self.engine.weights()
         self._refuse_not_finite(weights)
-        best = self.best or weights
-        save_weights(self.run.last, weights, self.at.step)
-        save_weights(self.run.best, best, (self.at.best or {}).get("step", self.at.step))
+        if self.at.step or self.is_done:  # before the first step there is nothing to use, only to go on from
+            save_weights(self.run.last, weights, self.at.step)
+            save_weights(self.run.best, self.best or weights, (self.at.best or {}).get("step", self.at.step))
         arrays = {**self.engine.state(), **{f"best/{key}": array for key, array in self.best.items()}}
         save_checkpoint(self.run.state, Checkpoint(arrays, dict(vars(self.at))))
         self._saved = time.perf_counter()

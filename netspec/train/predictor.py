@@ -44,8 +44,9 @@ class Predictor:
 
         inputs = self.program.inputs
         only = inputs[0] if len(inputs) == 1 else None
-        table = read_rows(rows, only) if isinstance(rows, Path) else table_of_rows(list(rows), Place("rows", 0))
-        fields = self.document.data.fields if self.document.data else {}
+        data = self.document.data
+        source, fields = (data.source, data.fields) if data else (None, {})
+        table = read_rows(rows, only, source) if isinstance(rows, Path) else table_of_rows(list(rows), Place("rows", 0))
         arrays = encode_rows(table, fields, self.fitted, inputs)
         engine = Engine(
             self.program,

@@ -54,9 +54,21 @@ class Executable:
         held = {b for b in self.lowered.buffers if b.place == "persistent"}
         return sum(known(buffer.bytes) for buffer in held)
 
-    def peak_bytes(self, batch: int, threads: int) -> int:
-        """All memory of a run but the stored data: persistent, arena and scratch."""
-        return self.persistent_bytes() + self.arena(batch, threads).bytes + threads * self.scratch_bytes
+    def peak_bytes(self, batch: int, threads: int, capacity: int | None = None) -> int:
+        """All memory of a run but the stored data: persistent, arena and scratch, the index and the scalars of steps."""
+        steps = steps_at_once(batch) if capacity is None else capacity
+        scalars = sum(buffer.place == "step" for buffer in self.lowered.buffers)
+        held = self.persistent_bytes() + self.arena(batch, threads).bytes + threads * self.scratch_bytes
+        return held + steps * (8 * batch + 4 * scalars)
+
+
+INDEX_BYTES = 1 << 20
+"""What the index of one run of the driver may take."""
+
+
+def steps_at_once(batch: int) -> int:
+    """How many steps one run of the driver takes at most: more would only cost memory."""
+    return max(1, min(INDEX_BYTES // (8 * batch), 1 << 12))
 
 
 def prepare(graph: Graph, tile: Tile) -> Executable:

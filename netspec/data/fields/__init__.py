@@ -1,5 +1,5 @@
 """The fields that a spec can make of columns; the import is the registration."""
 
-from netspec.data.fields import category, image, number
+from netspec.data.fields import category, date, image, number, one_hot
 
-__all__ = ["category", "image", "number"]
+__all__ = ["category", "date", "image", "number", "one_hot"]

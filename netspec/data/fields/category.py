@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 import pydantic
 
@@ -12,17 +12,21 @@ from netspec.data import fieldtype
 from netspec.data.faults import data_error
 from netspec.data.field import Field, Learnt, column_type
 from netspec.data.fieldtype import FieldType
+from netspec.data.missing import Fill, NameRule, fill_names, fit_name
 from netspec.declared import Items
 from netspec.diagnostics import suggestion
 
 if TYPE_CHECKING:
     from netspec.data.table import Array, Table
 
+UNKNOWN: Final = "<unk>"
+
 
 class Category(Field):
     """The class that a column names, as its index; shape ``[]``.
 
-    Classes are those of the training rows, sorted (numbers by value), unless they are listed.
+    Classes are those of the training rows, sorted (numbers by value), unless they are listed. With
+    ``unseen: unknown`` there is one more, ``<unk>``, the last.
     """
 
     kind: ClassVar[str] = "category"
@@ -30,44 +34,89 @@ class Category(Field):
     classes: Items[str | int] | None = pydantic.Field(
         default=None, description="The classes, in the order of their index."
     )
+    unseen: Literal["error", "unknown"] = pydantic.Field(
+        default="error", description="Of a value that is none of the classes: `error`, or the class `<unk>`."
+    )
+    missing: NameRule = pydantic.Field(
+        default="error",
+        description="Of a cell without a value: `error`; `drop` the row from the data; the `most_frequent` class of "
+        "the training rows; or a class for them, `{constant: none}`.",
+    )
 
     def reads(self, known: Collection[str] | None) -> tuple[str, ...]:
         return (self.of,)
 
     def resolve(self, source: Mapping[str, FieldType] | None, unused: tuple[str, ...], scalar: bool) -> FieldType:
-        listed = self._listed()
-        if source is None:
-            return fieldtype.category(listed)
-        column = column_type(source, self.of)
-        refuse_many_values(column, self.of)
-        return fieldtype.category(listed or column.classes)
+        known = known_classes(source, self.of, self.classes)
+        return fieldtype.category(None if known is None else self._with_unknown(known))
 
     def fit(self, table: Table, train: Array, unused: tuple[str, ...]) -> Learnt:
-        import numpy as np
-
-        found = self.resolve(table.types, unused, True)
-        if found.classes is None:
-            values = class_names(table, self.of)
-            named = np.array([bool(name) for name in values[train].tolist()])
-            found = fieldtype.category(tuple(sorted(set(values[train][named].tolist()), key=_order)))
-        if not found.classes:
-            raise data_error("missing-value", f"the column `{self.of}` holds no class in any training row")
-        return Learnt(found, (self.of,))
+        classes, fills = fit_classes(table, train, self.of, self.classes, self.missing)
+        return Learnt(fieldtype.category(self._with_unknown(classes)), (self.of,), fills)
 
     def make(self, table: Table, learnt: Learnt) -> Array:
-        assert learnt.type.classes is not None
-        return encode_classes(class_names(table, self.of), learnt.type, table, self.of)
+        names = fill_names(class_names(table, self.of), learnt.fills.get(self.of))
+        if self.unseen == "unknown":
+            known = {*(learnt.type.classes or ()), ""}
+            names = fill_names(names, "")  # a copy
+            names[:] = [name if name in known else UNKNOWN for name in names.tolist()]
+        return encode_classes(names, learnt.type, table, self.of)
+
+    def dropped(self, table: Table, unused: tuple[str, ...]) -> Array | None:
+        return rows_without_class(table, self.of) if self.missing == "drop" else None
 
     def groups(self, table: Table) -> Array | None:
         return classes_of_column(table, self.of)
 
-    def _listed(self) -> tuple[str, ...] | None:
-        if self.classes is None:
-            return None
-        names = tuple(str(name) for name in self.classes)
-        if not names or len(set(names)) != len(names):
-            raise data_error("bad-classes", "`classes` needs at least one name, each once")
+    def _with_unknown(self, classes: tuple[str, ...]) -> tuple[str, ...]:
+        return (*classes, UNKNOWN) if self.unseen == "unknown" and UNKNOWN not in classes else classes
+
+
+def known_classes(
+    source: Mapping[str, FieldType] | None, of: str, listed: Sequence[str | int] | None
+) -> tuple[str, ...] | None:
+    """The classes as far as they are known without the data.
+
+    Raises:
+        DataError: if there is no such column, it has several values a row, or the list is empty or names one twice.
+    """
+    names = None if listed is None else tuple(str(name) for name in listed)
+    if names is not None and (not names or len(set(names)) != len(names)):
+        raise data_error("bad-classes", "`classes` needs at least one name, each once")
+    if source is None:
         return names
+    column = column_type(source, of)
+    refuse_many_values(column, of)
+    return names or column.classes
+
+
+def fit_classes(
+    table: Table, train: Array, of: str, listed: Sequence[str | int] | None, missing: NameRule | str
+) -> tuple[tuple[str, ...], dict[str, Fill]]:
+    """The classes of a column, and what stands in for a missing one.
+
+    Raises:
+        DataError: if there is no class in any training row.
+    """
+    classes = known_classes(table.types, of, listed)
+    seen = class_names(table, of)[train]
+    fill = fit_name(seen, of, missing)
+    if classes is None:
+        found = {name for name in seen.tolist() if name} | ({fill} if fill else set())
+        classes = tuple(sorted(found, key=_order))
+    if not classes:
+        raise data_error("missing-value", f"the column `{of}` holds no class in any training row")
+    if fill is not None and fill not in classes:
+        raise data_error("unknown-class", f"`missing` stands for `{fill}`, which is none of the classes of `{of}`")
+    return classes, {} if fill is None else {of: fill}
+
+
+def rows_without_class(table: Table, of: str) -> Array:
+    """Which rows have no class, ``bool[rows]``."""
+    import numpy as np
+
+    refuse_many_values(column_type(table.types, of), of)
+    return np.array([not name for name in class_names(table, of).tolist()], dtype=bool)
 
 
 def classes_of_column(table: Table, name: str) -> Array:
@@ -85,8 +134,15 @@ def refuse_many_values(column: FieldType, name: str) -> None:
         raise data_error("wrong-kind", f"a category needs one value a row, and `{name}` is {column}")
 
 
-def encode_classes(values: Array, field_type: FieldType, table: Table, column: str) -> Array:
+def encode_classes(values: Array, field_type: FieldType, table: Table, column: str, rows: Array | None = None) -> Array:
     """Class names as indices.
+
+    Args:
+        values: the names, one a row of the table.
+        field_type: what holds the classes.
+        table: where the rows come from, for messages.
+        column: the column that the names stand in.
+        rows: those that count; by default all.
 
     Raises:
         DataError: at the first value that is no class.
@@ -95,22 +151,28 @@ def encode_classes(values: Array, field_type: FieldType, table: Table, column: s
 
     classes = field_type.classes or ()
     index = {name: i for i, name in enumerate(classes)}
-    codes = np.array([index.get(value, -1) for value in values.tolist()], dtype=np.int32)
+    counted = values if rows is None else values[rows]
+    codes = np.array([index.get(value, -1) for value in counted.tolist()], dtype=np.int32)
     if (codes < 0).any():
-        row = int(np.argmax(codes < 0))
+        first = int(np.argmax(codes < 0))
+        row = first if rows is None else int(rows[first])
         raise _unknown_class(values[row], classes, f"{table.place(row)}, column `{column}`")
-    return codes.astype(field_type.dtype)
+    return codes.astype("int32" if field_type.kind == "number" else field_type.dtype)
 
 
 def _unknown_class(value: str, classes: tuple[str, ...], place: str) -> Exception:
     if not value:
-        return data_error("missing-value", f"{place}: no value", helps=["a category needs a class in every row"])
+        helps = ["a category needs a class in every row, or `missing` to say which it is without"]
+        return data_error("missing-value", f"{place}: no value", helps=helps)
     near = suggestion(value, classes)
     shown = ", ".join(f"`{c}`" for c in classes[:12]) + (", ..." if len(classes) > 12 else "")
     helps = (
         [f"did you mean `{near}`?"]
         if near
-        else ["classes are taken from the training rows unless `classes` lists them"]
+        else [
+            "classes are taken from the training rows unless `classes` lists them",
+            "an input may say what becomes of others: `unseen`",
+        ]
     )
     return data_error(
         "unknown-class", f"{place}: `{value}` is none of the {len(classes)} classes", notes=[shown], helps=helps

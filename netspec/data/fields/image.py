@@ -10,7 +10,7 @@ import pydantic
 
 from netspec.data import fieldtype
 from netspec.data.faults import data_error
-from netspec.data.field import Field, Learnt, column_type
+from netspec.data.field import Field, Learnt, Scaling, column_type
 from netspec.data.fieldtype import FieldType
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ class Image(Field):
     )
 
     @property
-    def scaled(self) -> bool:
-        return self.standardize
+    def scaling(self) -> Scaling | None:
+        return "standardize" if self.standardize else None
 
     def reads(self, known: Collection[str] | None) -> tuple[str, ...]:
         return (self.of,)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import pydantic
 
 from netspec.data import fieldtype
 from netspec.data.faults import data_error, unknown_column
-from netspec.data.field import Field, Learnt, column_type
+from netspec.data.field import Field, Learnt, Scaling, column_type
 from netspec.data.fieldtype import FieldType
+from netspec.data.missing import NumberRule, fill_numbers, fit_numbers, without_number
 from netspec.declared import Items
 from netspec.tensortype import Dim, product
 
@@ -23,23 +24,42 @@ class Number(Field):
     """Columns and formulas of columns, side by side; shape ``[n]``.
 
     ``"*"`` is every numeric column that no field reads by name. A formula applies to each row by itself and is computed
-    in float64.
+    in float64, after missing numbers are filled.
+
+    The logarithm, where ``log`` asks for it, is taken here, on the way into memory and in float64: ``log: true`` is the
+    formula ``log(...)`` around each number, so a target that is a logarithm is predicted as one. Scaling comes after
+    it and is part of the network's graph.
 
     Example:
-        ``{number: [weight, "weight / horsepower"]}``
+        ``{number: {of: [weight, "weight / horsepower"], missing: median}}``
     """
 
     kind: ClassVar[str] = "number"
     of: str | Items[str] = pydantic.Field(
         description='Columns or formulas; "*" for the rest.', json_schema_extra={"main": True}
     )
+    missing: NumberRule = pydantic.Field(
+        default="error",
+        description="Of a cell without a number: `error`; `drop` the row from the data; the `mean`, `median` or "
+        "`most_frequent` number of its column in the training rows; or `{constant: 0}`.",
+    )
+    log: bool = pydantic.Field(default=False, description="Take the natural logarithm of each number.")
     standardize: bool = pydantic.Field(
         default=False, description="Shift and scale each number to mean 0 and deviation 1 over the training rows."
     )
+    min_max: bool = pydantic.Field(
+        default=False, description="Shift and scale each number so that the training rows lie from 0 to 1."
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _one_scaling(self) -> Self:
+        if self.standardize and self.min_max:
+            raise ValueError("`standardize` and `min_max` are two ways to scale one number: keep one of them")
+        return self
 
     @property
-    def scaled(self) -> bool:
-        return self.standardize
+    def scaling(self) -> Scaling | None:
+        return "standardize" if self.standardize else "min_max" if self.min_max else None
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -67,18 +87,33 @@ class Number(Field):
             for name in unused:
                 _refuse_nearly_numeric(table, name)
         names = tuple(name for part in self.parts for name in self._columns(part, table.types, unused))
-        for name in dict.fromkeys(c for part in names for c in _inputs(part, table.types)):
+        read = tuple(dict.fromkeys(c for part in names for c in _inputs(part, table.types)))
+        for name in read:
             refuse_text(table, name)
-        return Learnt(self.resolve(table.types, unused, False), names)
+        fills = fit_numbers(table, read, train, self.missing)
+        return Learnt(self.resolve(table.types, unused, False), names, fills)
 
     def make(self, table: Table, learnt: Learnt) -> Array:
         import numpy as np
 
+        table = fill_numbers(table, learnt.fills)
         for name in dict.fromkeys(c for part in learnt.columns for c in _inputs(part, table.types)):
             refuse_text(table, name)
             refuse_not_finite(table, name)
         parts = [_compute(table, part).reshape(table.rows, -1) for part in learnt.columns]
+        if self.log:
+            parts = [_logarithm(table, part, values) for part, values in zip(learnt.columns, parts, strict=True)]
         return np.concatenate(parts, axis=1).astype(np.float32, copy=False)
+
+    def dropped(self, table: Table, unused: tuple[str, ...]) -> Array | None:
+        if self.missing != "drop":
+            return None
+        import numpy as np
+
+        names = [name for part in self.parts for name in self._columns(part, table.types, unused)]
+        read = dict.fromkeys(c for part in names for c in _inputs(part, table.types))
+        dropped: Array = np.any([without_number(table, name) for name in read], axis=0)
+        return dropped
 
     def _columns(self, part: str, source: Mapping[str, FieldType] | None, unused: tuple[str, ...]) -> tuple[str, ...]:
         """The columns and formulas that one item of the list stands for."""
@@ -130,7 +165,8 @@ def _width(source: Mapping[str, FieldType] | None, part: str, scalar: bool) -> D
         return 1 if scalar else -1
     if part not in source:
         for name in _inputs(part, source):
-            _refuse_kind(column_type(source, name), name, (0,))
+            if column_type(source, name).shape != (1,):
+                _refuse_kind(column_type(source, name), name, (0,))
         return 1
     _refuse_kind(source[part], part, (0, 1))
     shape = source[part].shape
@@ -155,14 +191,29 @@ def _compute(table: Table, part: str) -> Array:
 
     formula = _formula(part)
     with np.errstate(all="ignore"):
-        (result,) = evaluate(formula, [table.columns[name].astype(np.float64) for name in formula.inputs], "float64")
+        given = [table.columns[name].reshape(table.rows).astype(np.float64) for name in formula.inputs]
+        (result,) = evaluate(formula, given, "float64")
     values: Array = np.broadcast_to(np.asarray(result, dtype=np.float64), (table.rows,))
     bad = ~np.isfinite(values.astype(np.float32))
     if bad.any():
         row = int(np.argmax(bad))
-        given = ", ".join(f"`{name}` is {table.columns[name][row]:g}" for name in formula.inputs)
-        raise data_error("not-finite", f"{table.place(row)}: `{part}` is {values[row]:g} where {given}")
+        where = ", ".join(f"`{name}` is {x[row]:g}" for name, x in zip(formula.inputs, given, strict=True))
+        raise data_error("not-finite", f"{table.place(row)}: `{part}` is {values[row]:g} where {where}")
     return values
+
+
+def _logarithm(table: Table, part: str, values: Array) -> Array:
+    import numpy as np
+
+    bad = ~(values > 0).all(axis=1)
+    if bad.any():
+        row = int(np.argmax(bad))
+        helps = [f'`number: "log1p({part})"` takes the logarithm of one more']
+        raise data_error(
+            "not-finite", f"{table.place(row)}, `{part}`: {values[row].min():g} has no logarithm", helps=helps
+        )
+    result: Array = np.log(values.astype(np.float64))
+    return result
 
 
 def refuse_not_finite(table: Table, name: str) -> None:
@@ -183,7 +234,8 @@ def refuse_not_finite(table: Table, name: str) -> None:
     value = column[row].reshape(-1)[int(np.argmax(bad[row].reshape(-1)))]
     place = f"{table.place(row)}, column `{name}`"
     if np.isnan(value):
-        raise data_error("missing-value", f"{place}: no value", helps=["fill the cell, or drop the row from the file"])
+        helps = ["fill the cell", "or say what stands in for it: `missing: median`, or `missing: drop` for the row"]
+        raise data_error("missing-value", f"{place}: no value", helps=helps)
     raise data_error("not-finite", f"{place}: {value:g} is not a number that float32 holds")
 
 
@@ -195,7 +247,11 @@ def refuse_text(table: Table, name: str) -> None:
     for row, cell in enumerate(table.columns[name].tolist()):
         if parse_number(cell) is None and cell:
             message = f"{table.place(row)}, column `{name}`: `{cell}` is not a number"
-            raise data_error("text-in-number", message, helps=[f"`{{category: {name}}}` makes classes of text"])
+            helps = [
+                f"`{{category: {name}}}` makes classes of text, `{{one_hot: {name}}}` numbers",
+                f'if it stands for a missing number, say so in the source: `csv: {{missing: "{cell}"}}`',
+            ]
+            raise data_error("text-in-number", message, helps=helps)
     raise data_error("missing-value", f"the column `{name}` is empty in every row")
 
 

@@ -12,9 +12,10 @@ from netspec.data import fieldtype
 from netspec.data.cache import cached_table
 from netspec.data.faults import data_error, unreadable
 from netspec.data.fieldtype import FieldType
-from netspec.data.paths import SPLITS, FilePaths, find_files
+from netspec.data.paths import FilePaths, find_files
 from netspec.data.source import Source
-from netspec.data.table import Place, Table, make_table
+from netspec.data.stacking import table_of_fields
+from netspec.data.table import Table
 
 if TYPE_CHECKING:
     from netspec.data.table import Array
@@ -53,27 +54,7 @@ def read_idx_table(files: Mapping[str, Mapping[str, list[Path]]]) -> Table:
     Raises:
         DataError: if a file is damaged or fields do not fit together.
     """
-    import numpy as np
-
-    parts = {
-        name: {split: np.concatenate([read_idx(p) for p in by_split[split]]) for split in SPLITS if split in by_split}
-        for name, by_split in files.items()
-    }
-    sizes = {name: {split: len(part) for split, part in by_split.items()} for name, by_split in parts.items()}
-    first = next(iter(sizes), "")
-    for name, size in sizes.items():
-        if size != sizes[first]:
-            message = f"the fields `{first}` and `{name}` differ in their rows: {sizes[first]} and {size}"
-            raise data_error("unequal-rows", message)
-    columns, types = {}, {}
-    for name, by_split in parts.items():
-        columns[name], types[name] = _typed(name, np.concatenate(list(by_split.values())))
-    splits, places, start = {}, [], 0
-    for split, rows in sizes[first].items():
-        splits[split] = range(start, start + rows)
-        places.append(Place(" + ".join(p.name for p in files[first][split]), start))
-        start += rows
-    return make_table(columns, types, splits=splits, places=tuple(places), origin="the source")
+    return table_of_fields(files, read_idx, _typed)
 
 
 def _typed(name: str, column: Array) -> tuple[Array, FieldType]:

@@ -12,6 +12,7 @@ from netspec.data.faults import data_error
 from netspec.data.fieldtype import FieldType
 from netspec.data.paths import FilePaths, find_files
 from netspec.data.source import Source
+from netspec.data.stacking import Sheet, stack
 from netspec.data.table import Place, Table, make_table
 
 if TYPE_CHECKING:
@@ -37,36 +38,17 @@ class Npz(Source):
         return None
 
     def open(self, base: Path, *, offline: bool = False) -> Table:
-        import numpy as np
-
-        by_split = find_files(self.path, base)
-        archives = [(split, path, read_npz(path)) for split, paths in by_split.items() for path in paths]
-        _, first, names = archives[0]
-        splits: dict[str, range] = {}
-        places, start = [], 0
-        for split, path, arrays in archives:
-            if arrays.keys() != names.keys():
-                odd = ", ".join(f"`{name}`" for name in sorted(arrays.keys() ^ names.keys()))
-                raise data_error("unequal-columns", f"{path.name} and {first.name} differ in their arrays: {odd}")
-            rows = _rows(path, arrays)
-            places.append(Place(path.name, start))
-            splits[split] = range(splits[split].start if split in splits else start, start + rows)
-            start += rows
-        for name in names:
-            if len({arrays[name].shape[1:] for _, _, arrays in archives}) > 1:
-                raise data_error(
-                    "unequal-columns", f"the array `{name}` has another shape in {first.name} than in other files"
-                )
-        whole = {name: np.concatenate([arrays[name] for _, _, arrays in archives]) for name in names}
-        return table_of_arrays(whole, splits=splits, places=tuple(places), origin=first.name)
+        whole = stack(find_files(self.path, base), _sheet)
+        return table_of_arrays(whole.columns, splits=whole.splits, places=whole.places, origin=whole.origin)
 
 
-def _rows(path: Path, arrays: Mapping[str, Array]) -> int:
+def _sheet(path: Path) -> Sheet:
+    arrays = read_npz(path)
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"`{name}` has {rows}" for name, rows in lengths.items())
         raise data_error("unequal-rows", f"the arrays of {path.name} differ in their number of rows: {listed}")
-    return next(iter(lengths.values()), 0)
+    return Sheet(path.name, arrays)
 
 
 def read_npz(path: Path) -> dict[str, Array]:
@@ -107,11 +89,16 @@ def table_of_arrays(
     """A table of arrays, each typed by what it holds."""
     columns, types = {}, {}
     for name, array in arrays.items():
-        columns[name], types[name] = _typed(name, array, origin)
+        columns[name], types[name] = typed_array(name, array, origin)
     return make_table(columns, types, splits=splits, places=places, origin=origin)
 
 
-def _typed(name: str, array: Array, origin: str) -> tuple[Array, FieldType]:
+def typed_array(name: str, array: Array, origin: str) -> tuple[Array, FieldType]:
+    """The column and type that an array is.
+
+    Raises:
+        DataError: if it holds neither numbers nor text.
+    """
     import numpy as np
 
     if array.dtype.kind in "US" and array.ndim == 1:
