@@ -52,6 +52,7 @@ def _measured(name: str) -> list[Section]:
     except Exception as fault:
         traceback.print_exc()
         return [Section(name, (), remarks=[f"Not measured: {type(fault).__name__}: {fault}"])]
+    warning = warning or machine.noise(1)  # or it came while this ran
     if warning:
         for section in found:
             section.remarks.append(f"Not to be relied on: {warning}.")

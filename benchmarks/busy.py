@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from benchmarks.harness import Contender, Ready, compare
-from benchmarks.mlp_step import make_netspec
+from benchmarks.harness import THREADS, Contender, Ready, compare
+from benchmarks.mlp_step import add_ticks, make_netspec, row_shares
 from benchmarks.report import CONTENDERS, Check, Section, contenders_table
 
 SPINNER = "while True: pass"
+FAIR = THREADS / (THREADS + 1)
 
 
 def make_quiet(batch: int) -> Ready:
@@ -23,15 +26,24 @@ def make_disturbed(batch: int) -> Ready:
     alone = make_netspec(batch).round
 
     def round_() -> float:
-        spinner = subprocess.Popen([sys.executable, "-c", SPINNER])
-        try:
-            time.sleep(0.3)
+        with spinner():
             return alone()
-        finally:
-            spinner.kill()
-            spinner.wait()
 
-    return Ready(round_, "a Python process that counts nothing beside it")
+    with spinner():
+        ticks = row_shares(batch)
+    return Ready(round_, "beside a Python process that only spins", {"ticks": ticks})
+
+
+@contextmanager
+def spinner() -> Iterator[None]:
+    """A process that never sleeps."""
+    process = subprocess.Popen([sys.executable, "-c", SPINNER])
+    try:
+        time.sleep(0.3)
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def run() -> list[Section]:
@@ -50,4 +62,9 @@ def _section(batch: int) -> Section:
         share = quiet.median / disturbed.median
         workload = f"MNIST MLP step, batch {batch}, one busy process beside"
         section.checks.append(Check(workload, f"{share:.0%} of the quiet speed", "50 % of it", share >= 0.5))
+        section.remarks.append(
+            f"{THREADS} threads and the busy process share the processors evenly at {FAIR:.0%} of the quiet speed. "
+            "What is lost beyond that is waiting at barriers for a thread that does not run: the rows `barrier` below."
+        )
+        add_ticks(section, disturbed.facts["ticks"], disturbed.median)
     return section

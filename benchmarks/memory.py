@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks import mnist
@@ -45,7 +46,9 @@ def run() -> list[Section]:
         ("that, above the data and a Python with NumPy", over),
         (f"predicted for training steps by `netspec show`, {THREADS} threads", predicted),
         (f"resident memory that an engine adds to a process that has trained (mean of {ENGINES})", measured),
-        ("asked for by that engine: weights, state, arena, scratch", int(growth["asked"])),
+        ("of it weights, state, arena, scratch", int(growth["asked"])),
+        (f"of it the rows that one call of {STEPS} steps names", int(growth["index"])),
+        ("the rest: graphs and programs as Python objects, tables, whole pages", _rest(growth)),
     ):
         section.rows.append((name, f"{count / 1e6:.2f}"))
     what = "memory of MNIST MLP training, batch 64"
@@ -53,6 +56,10 @@ def run() -> list[Section]:
     apart = measured / predicted - 1
     section.checks.append(Check(what, f"{apart:+.1%} from what `show` predicts", "within 10 %", abs(apart) <= 0.1))
     return [section]
+
+
+def _rest(growth: Mapping[str, int]) -> int:
+    return growth["growth"] - growth["asked"] - growth["index"]
 
 
 def predicted_bytes() -> int:
@@ -81,5 +88,5 @@ def note_growth() -> None:
         engines.append(engine)
         own.append(memory()["own"])
     asked = engine.store.bytes + linked.arena.nbytes + linked.threads * linked.executable.scratch_bytes
-    facts = {"growth": (own[-1] - own[0]) // ENGINES, "asked": asked}
+    facts = {"growth": (own[-1] - own[0]) // ENGINES, "asked": asked, "index": steps.nbytes}
     Path(os.environ[FACTS]).write_text(json.dumps(facts), "utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import warnings
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -34,10 +35,12 @@ def make_netspec(batch: int) -> Ready:
     steps, rows = orders(batch)
     lr = np.full(steps, mnist.LR)
     flop = 2 * multiply_adds(engine.program.step, batch)
-    return Ready(timed(lambda: engine.train(next(rows), 0, lr), steps), facts={"flop": flop, "ticks": _ticks(batch)})
+    return Ready(
+        timed(lambda: engine.train(next(rows), 0, lr), steps), facts={"flop": flop, "ticks": row_shares(batch)}
+    )
 
 
-def _ticks(batch: int) -> list[tuple[str, float]]:
+def row_shares(batch: int) -> list[tuple[str, float]]:
     """The share of a step that each row of the program takes, as a mean over the threads."""
     engine = mnist.engine()
     steps, rows = orders(batch)
@@ -104,6 +107,7 @@ def make_compiled(batch: int) -> Ready:
     """The same under `torch.compile`, the optimizer too."""
     torch: Any = import_module("torch")
     warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
     return Ready(_torch_round(torch.compile(_torch_step(batch, {"foreach": True})), batch), "`torch.compile`")
 
 
@@ -189,7 +193,7 @@ def _section(batch: int) -> Section:
         Contender(JAX, make_jax, (batch,), ("jax",)),
         Contender(SKLEARN, make_sklearn, (batch,), ("sklearn",)),
     ]
-    found = compare(contenders, rounds=15, seconds=30)
+    found = compare(contenders, rounds=15, seconds=25)
     limit = found.pop("FMA limit")
     ours, peers = found["netspec"], {name: one for name, one in found.items() if name != "netspec" and one}
     workload = f"MNIST MLP step, batch {batch}"
@@ -202,7 +206,7 @@ def _section(batch: int) -> Section:
         section.checks.extend(times_faster(workload, ours, min(peers.values(), key=lambda one: one.median), 1.25))
     if ours:
         _add_limit(section, ours, limit, workload if batch == 512 else None)
-        _add_ticks(section, ours.facts["ticks"], ours.median)
+        add_ticks(section, ours.facts["ticks"], ours.median)
     return section
 
 
@@ -222,7 +226,7 @@ def _add_limit(section: Section, ours: Samples, limit: Samples, workload: str | 
         section.checks.append(Check(workload, f"{share:.1%} of the FMA limit", "85 % of the FMA limit", share >= 0.85))
 
 
-def _add_ticks(section: Section, ticks: list[tuple[str, float]], seconds: float) -> None:
+def add_ticks(section: Section, ticks: list[tuple[str, float]], seconds: float) -> None:
     """Where netspec's step spends its time."""
     shown = ", ".join(f"{name} {share * seconds * 1e6:.1f}" for name, share in ticks if share >= 0.005)
     section.remarks.append(f"Where the step goes, row by row of its program, in us as a mean over threads: {shown}.")

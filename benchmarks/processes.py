@@ -23,10 +23,11 @@ FACTS = "NETSPEC_BENCHMARK_FACTS"
 
 @dataclass(frozen=True)
 class Ended:
-    """A process that ended: seconds in all, and what the watch noted."""
+    """A process that ended: seconds in all, what the watch noted, and what it said on standard error."""
 
     seconds: float
     facts: Mapping[str, Any]
+    said: str
 
 
 def compile_bytecode() -> None:
@@ -35,7 +36,7 @@ def compile_bytecode() -> None:
         compileall.compile_dir(ROOT / package, quiet=2)
 
 
-def python(code: str, arguments: Sequence[str] = (), cache: Path | None = None) -> Ended:
+def python(code: str, arguments: Sequence[str] = (), cache: Path | None = None, options: Sequence[str] = ()) -> Ended:
     """Run Python code in a process of its own, in an empty folder.
 
     Raises:
@@ -50,10 +51,15 @@ def python(code: str, arguments: Sequence[str] = (), cache: Path | None = None) 
         environment[FACTS] = str(note)
         begin = time.monotonic()
         done = subprocess.run(
-            [sys.executable, "-c", code, *arguments], cwd=folder, env=environment, capture_output=True, check=False
+            [sys.executable, *options, "-c", code, *arguments],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            check=False,
         )
         seconds = time.monotonic() - begin
+        said = done.stderr.decode(errors="replace")
         if done.returncode:
-            raise RuntimeError(f"{' '.join(arguments)}: {done.stderr.decode(errors='replace')[-400:]}")
+            raise RuntimeError(f"{' '.join(arguments)}: {said[-400:]}")
         facts = json.loads(note.read_text("utf-8")) if note.exists() else {}
-    return Ended(seconds, {"begin": begin, **facts})
+    return Ended(seconds, {"begin": begin, **facts}, said)

@@ -15,6 +15,7 @@ COMMANDS = {
     "`netspec validate specs/xor.yaml`": ("validate", str(ROOT / "specs" / "xor.yaml")),
 }
 LIMITS = {"`netspec --help`": 0.1, "`netspec validate specs/xor.yaml`": 0.18}
+PACKAGES = ("netspec", "pydantic", "pydantic_core", "click", "yaml", "typing_extensions", "annotated_types")
 HEAVY = ("numpy", "numba", "llvmlite")
 WATCH = f"""\
 import atexit, sys
@@ -44,6 +45,7 @@ def run() -> list[Section]:
         if arguments:
             section.checks.append(at_most(name, median, LIMITS[name]))
             section.checks.append(_light(name, arguments))
+            section.remarks.append(f"Imports of {name} by package, in ms: {_imports(arguments)}.")
     return [section]
 
 
@@ -55,3 +57,15 @@ def _light(name: str, arguments: tuple[str, ...]) -> Check:
     except RuntimeError as fault:
         return Check(name, str(fault).rpartition(": ")[2], required, False)
     return Check(name, "neither imported", required, True)
+
+
+def _imports(arguments: tuple[str, ...]) -> str:
+    """How long each package's own modules take to import; the rest of Python's library as one."""
+    own: dict[str, float] = {}
+    for line in python(PROGRAM, arguments, options=("-X", "importtime")).said.splitlines():
+        words = line.removeprefix("import time:").split("|")
+        if len(words) == 3 and words[0].strip().isdigit():
+            package = words[2].strip().partition(".")[0]
+            name = package if package in PACKAGES else "Python's library and others"
+            own[name] = own.get(name, 0.0) + int(words[0]) / 1000
+    return ", ".join(f"{name} {spent:.0f}" for name, spent in sorted(own.items(), key=lambda item: -item[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import Any
 
@@ -34,6 +35,7 @@ def make_netspec() -> Ready:
 def make_torch(compiled: bool) -> Ready:
     """PyTorch eager with the faster of its kinds of SGD, or under `torch.compile`."""
     torch: Any = import_module("torch")
+    logging.disable(logging.WARNING)
     torch.set_num_threads(1)  # such small work gains nothing from more
 
     x, y = torch.from_numpy(INPUTS), torch.from_numpy(ANSWERS)

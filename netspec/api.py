@@ -191,7 +191,7 @@ def evaluate(target: str | Path, *, check: bool = False, threads: int | None = N
     for split, rows in opened.dataset.splits.items():
         measured = engine.evaluate(rows)
         loss = {"loss": measured.loss} if document.losses else {}
-        splits[split] = {"rows": measured.rows, **loss, "metrics": dict(measured.metrics)}
+        splits[split] = {"rows": measured.rows, **loss, **measured.facts()}
     held = hold(document, opened, engine, kept, splits) if check else ()
     engine.close()
     return Evaluated(name, splits, tuple(held))

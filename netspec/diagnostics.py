@@ -74,6 +74,7 @@ CODES: Final[Mapping[str, str]] = {
     "bad-expectation": "A line of `expect` is no comparison, or compares what does not exist.",
     "expectation-failed": "What `expect` says is not so.",
     "doubtful-loss": "A loss reads outputs that it is hardly meant for.",
+    "rule-without-layer": "A learning rule finds no dense layer that it could train.",
     "hides-built-in": "A name that the spec defines hides a built-in one.",
     # data, once they are opened
     "data-absent": "A public data set is not on this machine and cannot be fetched.",
@@ -109,7 +110,7 @@ CODES: Final[Mapping[str, str]] = {
     "unknown-split": "There is no split, or no fold, of that name.",
     "split-exists": "`split` asks for a split that is there already.",
     "empty-split": "A split would have no rows.",
-    "too-few-rows": "`split` asks for more rows than there are.",
+    "too-few-rows": "`split` or a batch asks for more rows than there are.",
 }
 
 # Longer source lines are shown in part.

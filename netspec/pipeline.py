@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from netspec.catalog.losses import Loss
-from netspec.catalog.metrics import Metric
+from netspec.catalog.losses.targets import numbers
+from netspec.catalog.metrics import Collected, Metric, Reading
+from netspec.catalog.optimizers import Rule
 from netspec.compiler.autodiff import gradients
 from netspec.compiler.graph import Graph, GraphBuilder, Origin, Value
 from netspec.compiler.ops import Cast, Extent, Gather, Map, Reduce, Reshape, apply
@@ -19,6 +21,7 @@ from netspec.spec.binding import Binding
 from netspec.spec.document import Document
 from netspec.spec.lowering import Model, Parameter, input_type
 from netspec.spec.network import ValueRef
+from netspec.spec.rules import Lesson, lessons
 from netspec.tensortype import BATCH, Dim, DType, Layout, TensorType, product, size, total
 
 if TYPE_CHECKING:
@@ -28,6 +31,12 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["step", "evaluate", "predict", "gradient"]
 SCALAR = TensorType("float32", ())
 ROWS_OF_DATA = size("N")
+
+SUMMED = "metric."
+"""Before the name of a metric: an output that is its sum over the samples of a step."""
+
+COLLECTED = "rows."
+"""Before the name of a metric: an output that is a row for each sample of a step."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,7 @@ class Program:
 
     @cached_property
     def gradient(self) -> Graph:
-        """The loss of a batch and its gradient by every weight that training may change."""
+        """The loss of a batch, penalties included, and its gradient by every weight that training may change."""
         return _Builder(self, training=True).gradient()
 
     def graph(self, kind: Kind) -> Graph:
@@ -144,12 +153,7 @@ class _Builder:
         mean = apply(g, "total / n", total=self._total(loss), n=g.add(Extent(BATCH)))
         outputs["loss"] = mean
         outputs.update(self._metrics())
-        trained = [p for p in self.model.parameters.values() if p.trainable]
-        values = [g.input(p.key, TensorType("float32", p.shape), "parameter") for p in trained]
-        whole = self._penalized(mean, trained, values)
-        found = gradients(g, whole, values)
-        pairs = [(p, v, ct) for p, v, ct in zip(trained, values, found, strict=True) if ct is not None]
-        for (parameter, value, _), gradient in zip(pairs, self._clipped([ct for *_, ct in pairs]), strict=True):
+        for parameter, value, gradient in self._gradients(mean):
             with g.at(Origin(parameter.key, parameter.span.line)):
                 outputs.update(self._update(parameter, value, gradient))
         return g.graph("step", outputs)
@@ -161,9 +165,10 @@ class _Builder:
         mean = apply(self.g, "total / n", total=self._total(loss), n=self.g.add(Extent(BATCH)))
         trained = [p for p in self.model.parameters.values() if p.trainable]
         values = [self.g.input(p.key, TensorType("float32", p.shape), "parameter") for p in trained]
-        found = gradients(self.g, self._penalized(mean, trained, values), values)
+        whole = self._penalized(mean, trained, values)
+        found = gradients(self.g, whole, values)
         pairs = zip(trained, found, strict=True)
-        return self.g.graph("gradient", {"loss": mean, **{f"gradient.{p.key}": x for p, x in pairs if x is not None}})
+        return self.g.graph("gradient", {"loss": whole, **{f"gradient.{p.key}": x for p, x in pairs if x is not None}})
 
     def evaluate(self) -> Graph:
         loss = self._loss()
@@ -241,17 +246,57 @@ class _Builder:
         found = {}
         for binding, output, target in self._bound(self.document.metrics):
             assert isinstance(binding.what, Metric)
-            middle = self.program.fields[binding.target or ""].middle
-            logits = any(
-                isinstance(loss.what, Loss) and loss.what.takes_logits and loss.output == binding.output
-                for loss in self.document.losses
-            )
+            if self.training and isinstance(binding.what, Collected):
+                continue  # it needs all samples at once
             with self.g.at(Origin(binding.name, binding.span.line)):
                 scope = self.model.loss_scope(self.g, binding.name, training=self.training)
-                output, target = (self._own_units(binding.target, value) for value in (output, target))
-                one = binding.what.build(scope, output, target, cut=0.0 if logits else middle, middle=middle)
-                found[f"metric.{binding.name}"] = self._total(one)
+                given, wanted = (self._own_units(binding.target, value) for value in (output, target))
+                one = binding.what.build(scope, given, wanted, self._reading(binding))
+                if isinstance(binding.what, Collected):
+                    found[f"{COLLECTED}{binding.name}"] = one
+                else:
+                    found[f"{SUMMED}{binding.name}"] = self._total(one)
         return found
+
+    def _reading(self, binding: Binding) -> Reading:
+        """How the outputs of a metric are to be read: as the losses on them read them."""
+        middle = self.program.fields[binding.target or ""].middle
+        on_it = [loss.what for loss in self.document.losses if loss.output == binding.output]
+        logits = any(isinstance(what, Loss) and what.takes_logits for what in on_it)
+        return Reading(0.0 if logits else middle, middle, logits)
+
+    def _gradients(self, loss: Value) -> list[tuple[Parameter, Value, Value]]:
+        """Every weight that a step changes, with its gradient, clipped: of the loss, or of a rule's objectives."""
+        pairs: list[tuple[Parameter, Value, Value]] = []
+        rule = self.document.optimizer
+        if isinstance(rule, Rule):
+            for lesson in lessons(rule, self.model, self.values):
+                own = [p for p in self.model.parameters.values() if p.key.rpartition(".")[0] == lesson.path]
+                pairs += self._downhill(self._objective(rule, lesson), own)
+        else:
+            pairs = self._downhill(loss, self.model.parameters.values())
+        clipped = self._clipped([gradient for *_, gradient in pairs])
+        return [(parameter, value, gradient) for (parameter, value, _), gradient in zip(pairs, clipped, strict=True)]
+
+    def _downhill(self, loss: Value, parameters: Iterable[Parameter]) -> list[tuple[Parameter, Value, Value]]:
+        """Those of the weights that may change and that ``loss`` depends on, with its gradient, penalties included."""
+        trained = [p for p in parameters if p.trainable]
+        values = [self.g.input(p.key, TensorType("float32", p.shape), "parameter") for p in trained]
+        found = gradients(self.g, self._penalized(loss, trained, values), values)
+        return [(p, v, ct) for p, v, ct in zip(trained, values, found, strict=True) if ct is not None]
+
+    def _objective(self, rule: Rule, lesson: Lesson) -> Value:
+        """What a learning rule goes downhill on in one layer: the mean over samples."""
+        path, target = lesson.path, None
+        with self.g.at(Origin(path, self.document.network.node(path).line)):
+            scope = self.model.loss_scope(self.g, path, training=True)
+            if lesson.binding is not None:
+                target = numbers(scope, lesson.units.output, self._field(lesson.binding.target or ""))
+            parameter = self.model.parameters[f"{path}.kernel"]
+            kernel = self.g.input(parameter.key, TensorType("float32", parameter.shape), "parameter")
+            each = rule.objective(scope, lesson.units, kernel, target)
+            whole = self.g.add(Reduce("sum", tuple(range(each.type.rank))), each)
+            return apply(self.g, "total / n", total=whole, n=self.g.add(Extent(BATCH)))
 
     def _total(self, samples: Value) -> Value:
         return self.g.add(Reduce("sum", (0,)), samples)

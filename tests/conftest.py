@@ -63,4 +63,5 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         named = os.environ.get("NETSPEC_DATA")
         if not named and "CI" not in os.environ:
             pytest.skip("NETSPEC_DATA names no folder of real data")
-        assert named and Path(named).is_dir(), f"NETSPEC_DATA is {named}, which is no folder"
+        assert named, "NETSPEC_DATA is not set, and in CI the tests on real data must run"
+        assert Path(named).is_dir(), f"NETSPEC_DATA is {named}, which is no folder"

@@ -16,6 +16,7 @@ from netspec.diagnostics import DataError, NetspecError, SpecError
 from netspec.train.engine import Engine
 
 SPECS = Path(__file__).parents[1] / "specs"
+LESS_COMMON = sorted((Path(__file__).parent / "train" / "specs").glob("*.yaml"))
 ORIGINS = ("usa", "europe", "japan")
 
 REGRESSION = """\
@@ -260,11 +261,19 @@ def test_static_expectations_are_faults_of_the_spec(tmp_path: Path) -> None:
 # --- gradcheck ---
 
 
-@pytest.mark.parametrize("spec", sorted((Path(__file__).parent / "train" / "specs").glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("spec", LESS_COMMON, ids=lambda path: path.stem)
 def test_gradients_of_less_common_networks(spec: Path) -> None:
     checked = api.gradcheck(spec)
     assert checked.passed, checked.summary()
     assert max(row.error for row in checked.rows) < 1e-5
+
+
+def test_units_on_their_kinks_raise_no_alarm(tmp_path: Path) -> None:
+    """At the row of zeros a unit without bias is neither on nor off, and the penalty of a bias of 0 has no slope."""
+    text = (SPECS / "xor.yaml").read_text().replace("sigmoid}", "relu, regularize: {l1: 0.01}}", 1)
+    (tmp_path / "kinks.yaml").write_text(text)
+    checked = api.gradcheck(tmp_path / "kinks.yaml")
+    assert checked.passed, checked.summary()
 
 
 @pytest.mark.parametrize("fault", [1e-3, -1.0, float("nan"), float("inf")])

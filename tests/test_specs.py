@@ -25,13 +25,18 @@ def trains_long(spec: Path) -> bool:
     return "source: mnist" in spec.read_text(encoding="utf-8")
 
 
+def needs_files(spec: Path) -> bool:
+    """Whether it reads what NETSPEC_DATA holds: a public data set, or a table that does not lie beside the spec."""
+    return trains_long(spec) or "path: tabular/" in spec.read_text(encoding="utf-8")
+
+
 def marked(spec: Path) -> Any:
-    marks = [pytest.mark.slow, pytest.mark.data] if trains_long(spec) else []
+    marks = [pytest.mark.slow] * trains_long(spec) + [pytest.mark.data] * needs_files(spec)
     return pytest.param(spec, id=str(spec.relative_to(FOLDER)), marks=marks)
 
 
 def marked_data(spec: Path) -> Any:
-    marks = [pytest.mark.data] if trains_long(spec) else []
+    marks = [pytest.mark.data] * needs_files(spec)
     return pytest.param(spec, id=str(spec.relative_to(FOLDER)), marks=marks)
 
 
@@ -104,9 +109,7 @@ def test_the_numbers_of_the_worked_example(worked: Opened) -> None:
     assert next(iter(compiled.values()))[0, 0] == pytest.approx(output, abs=1e-7)
 
     # The delta of the output is what its kernel's gradient is made of: gradient = hidden * -delta.
-    interpreted = interpret(
-        worked.program.gradient, given_to(worked, worked.program.gradient, engine), np.float64
-    )
+    interpreted = interpret(worked.program.gradient, given_to(worked, worked.program.gradient, engine), np.float64)
     for gradients in (
         {name: interpreted[f"gradient.{name}"] for name in weights},
         engine.gradient(np.zeros(1, np.int64)),

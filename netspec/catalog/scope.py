@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from netspec.compiler.graph import GraphBuilder, Op, Value
@@ -23,11 +24,25 @@ class ParameterSource(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Units:
+    """A layer of units that learn by themselves, as a learning rule sees them."""
+
+    x: Value
+    """``float32[B, in]``, what they read."""
+    net: Value
+    """``float32[B, units]``, the weighted sums with their bias."""
+    output: Value
+    """``float32[B, units]``, what they answer."""
+
+
 class Scope:
     """The graph as the layer at ``path`` sees it; ``training`` is False for the predictor and for evaluation."""
 
     def __init__(self, graph: GraphBuilder, path: str, source: ParameterSource, *, training: bool) -> None:
         self.graph, self.path, self.training, self._source = graph, path, training, source
+        self.units: Units | None = None
+        """Set by a layer whose units a learning rule can train."""
 
     def add(self, op: Op, *inputs: Value) -> Value:
         """The result of ``op``, as a node of this layer."""

@@ -98,8 +98,8 @@ def table_of_rows(rows: Sequence[Any], place: Place) -> Table:
 def _column(name: str, values: Sequence[Any], place: Place) -> tuple[Array, FieldType]:
     import numpy as np
 
-    if all(isinstance(value, str) for value in values):
-        return np.array(values, dtype=object), fieldtype.TEXT
+    if any(isinstance(value, str) for value in values) and all(isinstance(value, str | None) for value in values):
+        return np.array([value or "" for value in values], dtype=object), fieldtype.TEXT
     first: Array | None = None
     for number, value in enumerate(values):
         try:

@@ -99,6 +99,8 @@ def table_of_fields(
         for split, part in others:
             _refuse_other_shape(name, train, "`train`", part, f"`{split}`")
         whole = train if not others else np.concatenate([train, *(part for _, part in others)])
+        if not len(whole):
+            raise data_error("no-rows", f"the field `{name}` has no rows in {files[name]['train'][0].name}")
         columns[name], types[name] = typed(name, whole)
     splits, places, start = {}, [], 0
     for split, rows in sizes[first].items() if sizes else ():

@@ -38,6 +38,11 @@ class Binding:
     sample_weight: str | None = None
     target_span: Span | None = None
 
+    @property
+    def is_number(self) -> bool:
+        """Whether it comes to a number, which can be compared; some metrics come to a table."""
+        return not isinstance(self.what, Metric) or self.what.better is not None
+
 
 @dataclass(frozen=True)
 class Outputs:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from netspec.catalog.losses import Loss
+from netspec.catalog.optimizers import Rule
 from netspec.compiler.graph import GraphBuilder, Node, Value, key_of, role_of
 from netspec.diagnostics import Report
 from netspec.spec.binding import Binding
@@ -16,6 +17,7 @@ from netspec.spec.expectations import check_facts
 from netspec.spec.lowering import Model, check_input, input_type
 from netspec.spec.network import ValueRef
 from netspec.spec.parameters import count
+from netspec.spec.rules import lessons
 from netspec.tensortype import bind, total
 
 
@@ -54,6 +56,8 @@ def check_shapes(document: Document, report: Report) -> tuple[Model, dict[ValueR
     values = model.build(g, inputs, training=True)
     for binding in (*document.losses, *document.metrics):
         _check_binding(binding, model, g, values)
+    if isinstance(document.optimizer, Rule):
+        lessons(document.optimizer, model, values)
     return model, values
 
 

@@ -23,7 +23,7 @@ from netspec.spec.network import Network
 from netspec.spec.overrides import apply_overrides
 from netspec.spec.scope import Scope
 from netspec.spec.topology import NOWHERE, Topology, check_liveness, read_network
-from netspec.spec.training import Train, read_train
+from netspec.spec.training import Train, check_metric, read_train
 from netspec.spec.tree import Entry, Map, Node, Scalar, describe, is_broken
 from netspec.spec.validation import Place, as_map, build, unknown_key
 from netspec.spec.yaml import read_text
@@ -156,12 +156,13 @@ class _Reading:
         if self.data is not None and self.complete:
             _check_inputs(topology.network, self.fields or {}, report)
         self._liveness(topology, losses)
-        train = read_train(tree.entries.get("train"), [b.name for b in metrics], report)
+        compared = tuple(b for b in metrics if b.is_number)
+        train = read_train(tree.entries.get("train"), [b.name for b in compared], report)
         return Document(
             self.file, self._base(), self._name(), tree, report.sources, definitions, self.data, self.fields,
             self.complete, topology, losses, metrics,
-            self._item("optimizer", Optimizer, definitions), self._item("schedule", Schedule, definitions),
-            train, read_expect(tree.get("expect"), metrics, topology.network, report),
+            self._item("optimizer", Optimizer, definitions), self._schedule(compared, definitions),
+            train, read_expect(tree.get("expect"), compared, topology.network, report),
             {key: entry.key_span for key, entry in tree.entries.items()},
             tuple(d for d in in_order(report.diagnostics) if d.severity == "warning"),
         )  # fmt: skip
@@ -281,6 +282,14 @@ class _Reading:
         """The instance that a section which is one item describes."""
         node = self.root.get(key)
         return None if node is None or is_broken(node) else definitions.kinds.make(node, family)
+
+
+    def _schedule(self, metrics: tuple[Binding, ...], definitions: Definitions) -> Schedule | None:
+        """The schedule; what it watches is the loss or one of ``metrics``."""
+        made: Schedule | None = self._item("schedule", Schedule, definitions)
+        if made is not None and made.watched is not None:
+            check_metric(made.watched.metric, [b.name for b in metrics], self.root.get("schedule"), self.report)
+        return made
 
 
 def _data_elsewhere() -> dict[str, str]:

@@ -11,7 +11,7 @@ from netspec.catalog.initializers.initializer import Initializer
 from netspec.catalog.layers import Layer
 from netspec.catalog.losses import Loss
 from netspec.catalog.metrics import Metric
-from netspec.catalog.scope import Scope
+from netspec.catalog.scope import Scope, Units
 from netspec.compiler.graph import GraphBuilder, Origin, Value
 from netspec.data.fieldtype import FieldType
 from netspec.diagnostics import Report, Span
@@ -53,6 +53,8 @@ class Model:
         self.sizes: dict[str, Dim] = {f"|{name}|": f.size for name, f in self.fields.items() if f.size is not None}
         self._nodes = {node.path: node for node in document.network.nodes}
         self._weights = Weights(self._nodes, report)
+        self.units: dict[str, Units] = {}
+        """What a learning rule can train, by the paths of layers, in the graph that was built last."""
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -62,6 +64,7 @@ class Model:
     def build(self, g: GraphBuilder, inputs: Mapping[str, Value], *, training: bool) -> dict[ValueRef, Value]:
         """Every value of the network, from its inputs by name; what has a fault is missing."""
         self._weights.graph = g
+        self.units = {}
         values: dict[ValueRef, Value] = {ValueRef(name, is_input=True): value for name, value in inputs.items()}
         for node in self.document.network.nodes:
             read = [self._read(ref, node, values) for ref in node.inputs]
@@ -122,14 +125,17 @@ class Model:
     ) -> dict[ValueRef, Value]:
         assert node.layer is not None
         layer: Layer = _bound(node.layer, self.sizes)
+        scope = Scope(g, node.path, self, training=training)
         try:
             with g.at(Origin(node.path, node.line)):
-                built = layer.build(Scope(g, node.path, self, training=training), *read)
+                built = layer.build(scope, *read)
         except ShapeError as error:
             if not isinstance(error, ToldError):
                 self._fault(error, node.span, self._producers(node, values))
             return {}
         self._weights.check_names(node)
+        if scope.units is not None:
+            self.units[node.path] = scope.units
         ports = {"": built} if isinstance(built, Value) else built
         return {ValueRef(node.path, port): value for port, value in ports.items()}
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from netspec.diagnostics import Report, suggestion
-from netspec.spec.tree import Entry, Map, Scalar
+from netspec.spec.tree import Entry, Map, Node, Scalar
 from netspec.spec.validation import Place, as_map, build
 
 STRICT: Final = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
@@ -88,12 +88,20 @@ def read_train(entry: Entry | None, metrics: Sequence[str], report: Report) -> T
     made = build(Train, section, Place("`train`", entry.key_span, _ELSEWHERE), report)
     if made is None:
         return Train()
-    known = ["loss", *metrics]
     for key, chosen in (("select", made.select), ("early_stop", made.early_stop)):
-        inner = section.get(key)
-        if chosen is not None and chosen.metric not in known and isinstance(inner, Map):
-            near = suggestion(chosen.metric, known)
-            helps = [f"did you mean `{near}`?"] if near else [f"there are {', '.join(f'`{k}`' for k in known)}"]
-            where = (inner.get("metric") or inner).span
-            report.error("unknown-kind", f"there is no metric `{chosen.metric}` in `metrics`", where, helps=helps)
+        if chosen is not None:
+            check_metric(chosen.metric, metrics, section.get(key), report)
     return made
+
+
+def check_metric(name: str, metrics: Sequence[str], at: Node | None, report: Report) -> None:
+    """Whether there is a metric to compare by; ``at`` is the map that names it, perhaps below a kind."""
+    known = ["loss", *metrics]
+    if name in known or at is None:
+        return
+    inner = next(iter(at.entries.values())).value if isinstance(at, Map) and len(at.entries) == 1 else None
+    named = next((m.get("metric") for m in (at, inner) if isinstance(m, Map) and "metric" in m.entries), None)
+    near = suggestion(name, known)
+    helps = [f"did you mean `{near}`?"] if near else [f"there are {', '.join(f'`{k}`' for k in known)}"]
+    where = (named or at).span
+    report.error("unknown-kind", f"there is no metric `{name}` in `metrics`", where, helps=helps)

@@ -162,6 +162,7 @@ class _Translation:
         groups: dict[tuple[Any, ...], list[Any]] = {}
         found = fault.errors(include_url=False)
         unknown = [str(error["loc"][-1]) for error in found if error["type"] == "extra_forbidden"]
+        told: list[tuple[Any, ...]] = []
         for error in found:
             path = self._path(error["loc"])
             if path and path[0] in self.broken:
@@ -170,13 +171,15 @@ class _Translation:
                 key = str(error["loc"][-1])
                 if not any(suggestion(word, [key]) for word in unknown):  # else it is there, and misspelt
                     self._missing(path, key)
+                    told.append((*path, key))
             elif error["type"] == "extra_forbidden":
                 self._unknown(path)
+                told.append(path)
             else:
                 groups.setdefault(path, []).append(error)
         for path, errors in groups.items():
             # Of a union, the branch that got furthest knows what was meant.
-            if not any(len(other) > len(path) and other[: len(path)] == path for other in groups):
+            if not any(len(other) > len(path) and other[: len(path)] == path for other in (*groups, *told)):
                 self._wrong(path, errors)
 
     def _path(self, loc: tuple[int | str, ...]) -> tuple[int | str, ...]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from netspec.catalog.metrics import Metric
+from netspec.catalog.metrics import Collected, Found, Summed
 from netspec.catalog.streams import stream
 from netspec.compiler.graph import Graph, Input, key_of
 from netspec.compiler.graph.lowering import Buffer
-from netspec.pipeline import Kind, Program, scalar_key
+from netspec.pipeline import COLLECTED, SUMMED, Kind, Program, scalar_key
 from netspec.tensortype import bind, known, total
 
 if TYPE_CHECKING:
@@ -32,11 +32,16 @@ FLOPS_WORTH_A_THREAD = 2_000_000
 
 @dataclass(frozen=True)
 class Measured:
-    """Loss and metrics over a split, as means over its rows."""
+    """Loss and metrics over a split, as means over its rows; ``tables`` are the metrics that are no number."""
 
     rows: int
     loss: float
     metrics: Mapping[str, float]
+    tables: Mapping[str, list[list[int]]] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        """The metrics as files and programs are told them."""
+        return {"metrics": dict(self.metrics), **({"tables": dict(self.tables)} if self.tables else {})}
 
 
 class Engine:
@@ -58,7 +63,7 @@ class Engine:
         from netspec.compiler.codegen.memory import Store
 
         self.program, self.seed, self.store = program, seed, Store()
-        self._asked_threads, self._compiling = threads, compiling
+        self._asked_threads, self.compiling = threads, compiling
         self._arrays = {f"data.{name}": array for name, array in arrays.items()}
         self._constants = dict(constants)
         self._given: dict[str, Array] = {}
@@ -164,7 +169,7 @@ class Engine:
         from netspec.compiler.codegen.objects import load
         from netspec.compiler.kernels.driver import driver_kernel
 
-        return load([*made.kernels, driver_kernel()], self._compiling)
+        return load([*made.kernels, driver_kernel()], self.compiling)
 
     def _fill(self, made: Executable) -> None:
         """Put into memory what the executable reads and that is not there yet."""
@@ -230,7 +235,7 @@ class Engine:
         seconds = linked.run(self.crew(linked.threads), steps)
         outputs = {name: array[:steps].copy() for name, array in linked.outputs.items()}
         loss = outputs.pop("loss")
-        return loss, {name.removeprefix("metric."): array for name, array in outputs.items()}, seconds
+        return loss, {name.removeprefix(SUMMED): array for name, array in outputs.items()}, seconds
 
     def capacity(self, batch: int) -> int:
         """How many steps `train` takes at once."""
@@ -243,26 +248,44 @@ class Engine:
         steps = [size for kind, size in self._linked if kind == "step"]
         batch = min(len(rows), batch or max([EVALUATED_ROWS, *steps]))
         totals: dict[str, float] = {}
+        collected: dict[str, list[Array]] = {}
         whole = len(rows) // batch * batch
         parts = [rows[:whole].reshape(-1, batch)] + ([rows[whole:].reshape(1, -1)] if whole < len(rows) else [])
         for part in parts:
             linked = self.linked("evaluate", part.shape[1])
-            for start in range(0, len(part), linked.capacity):
-                chunk = part[start : start + linked.capacity]
+            kept = [name for name in linked.executable.lowered.outputs if name.startswith(COLLECTED)]
+            at_once = 1 if kept else linked.capacity  # rows are those of the last step
+            for start in range(0, len(part), at_once):
+                chunk = part[start : start + at_once]
                 linked.index[: chunk.size] = chunk.reshape(-1)
                 linked.run(self.crew(linked.threads), len(chunk))
                 for name, array in linked.outputs.items():
                     totals[name] = totals.get(name, 0.0) + float(np.sum(array[: len(chunk)], dtype=np.float64))
+                for name in kept:
+                    collected.setdefault(name.removeprefix(COLLECTED), []).append(linked.array(name))
         loss = totals.pop("loss", float("nan")) / len(rows)
-        return Measured(len(rows), loss, self.metrics(totals, len(rows)))
+        sums = {name.removeprefix(SUMMED): total for name, total in totals.items()}
+        found = self._collected({name: np.concatenate(arrays) for name, arrays in collected.items()})
+        numbers = {**self.metrics(sums, len(rows)), **{n: v for n, v in found.items() if isinstance(v, float)}}
+        in_order = {b.name: numbers[b.name] for b in self.program.document.metrics if b.name in numbers}
+        return Measured(len(rows), loss, in_order, {n: v for n, v in found.items() if isinstance(v, list)})
 
     def metrics(self, totals: Mapping[str, float], count: int) -> dict[str, float]:
-        """The metrics of ``count`` samples from their sums, by name."""
-        plain = {name.removeprefix("metric."): total for name, total in totals.items()}
+        """The metrics of ``count`` samples that are told by their sums, by name."""
         return {
-            binding.name: binding.what.finish(plain[binding.name], count)
+            binding.name: binding.what.finish(totals[binding.name], count)
             for binding in self.program.document.metrics
-            if isinstance(binding.what, Metric) and binding.name in plain
+            if isinstance(binding.what, Summed) and binding.name in totals
+        }
+
+    def _collected(self, rows: Mapping[str, Array]) -> dict[str, Found]:
+        """The metrics that are told by the rows of all samples, by name."""
+        import numpy as np
+
+        return {
+            binding.name: binding.what.finish(rows[binding.name].astype(np.float64))
+            for binding in self.program.document.metrics
+            if isinstance(binding.what, Collected) and binding.name in rows
         }
 
     def gradient(self, rows: Array) -> dict[str, Array]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from math import isnan
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from netspec.catalog.metrics import Metric
+from netspec.catalog.metrics import Collected, Metric
+from netspec.catalog.schedules import Moment
+from netspec.catalog.schedules.schedule import Watched
 from netspec.data.batches import epoch_order
 from netspec.data.dataset import Dataset
 from netspec.diagnostics import Diagnostic, NetspecError
@@ -45,6 +48,7 @@ class Position:
     """Where a training stands: all that a checkpoint holds beside arrays.
 
     ``loss`` and ``totals`` are sums over the samples of this epoch, in float64 and in the order of the steps.
+    ``schedule`` is what the schedule remembers of what it was told.
     """
 
     epoch: int = 0
@@ -58,10 +62,15 @@ class Position:
     best: dict[str, Any] | None = None
     watched: float | None = None
     waited: int = 0
+    schedule: dict[str, float] = field(default_factory=dict)
 
 
 class NotFiniteError(NetspecError):
     """The loss or a weight is no finite number any more; the last good checkpoint stays."""
+
+
+class _Interrupted(Exception):  # noqa: N818  no fault
+    """Ctrl-C, noticed between two kernels that are compiled; the training is as the last step left it."""
 
 
 class Trainer:
@@ -102,16 +111,36 @@ class Trainer:
         with catch_interrupts() as self._interrupt, MetricsLog(self.run.metrics) as log:
             if not self.run.state.exists():
                 self.save(log)  # whatever happens from here on, there is something to go on from
-            stop: Status | None = None
-            while stop is None and not self.is_done:
-                stop = self._epoch()
-                # After Ctrl-C there is no time to measure: the epoch ends when the run goes on.
-                if self.at.step_in_epoch == self.steps_per_epoch and stop != "interrupted":
-                    self._end_epoch(log)
-                if stop is None and time.perf_counter() - self._saved > CHECKPOINT_SECONDS:
-                    self.save(log)
+            self.engine.compiling = self._told_of_compiling(self.engine.compiling)
+            try:
+                stop = self._epochs(log)
+            except _Interrupted:
+                stop = "interrupted"
             self.save(log)
         return "finished" if self.is_done or stop is None else stop
+
+    def _epochs(self, log: MetricsLog) -> Status | None:
+        """All epochs that are left, or why there are some."""
+        stop: Status | None = None
+        while stop is None and not self.is_done:
+            stop = self._epoch()
+            # After Ctrl-C there is no time to measure: the epoch ends when the run goes on.
+            if self.at.step_in_epoch == self.steps_per_epoch and stop != "interrupted":
+                self._end_epoch(log)
+            if stop is None and time.perf_counter() - self._saved > CHECKPOINT_SECONDS:
+                self.save(log)
+        return stop
+
+    def _told_of_compiling(self, told: Callable[[int, int], None] | None) -> Callable[[int, int], None]:
+        """Tell how far the kernels are; and stop between two of them, for all together can take seconds."""
+
+        def compiling(done: int, total: int) -> None:
+            if self._interrupt.requested:
+                raise _Interrupted
+            if told is not None:
+                told(done, total)
+
+        return compiling
 
     @property
     def is_done(self) -> bool:
@@ -185,14 +214,15 @@ class Trainer:
     def _rates(self, count: int) -> Array:
         import numpy as np
 
+        return np.array([self._rate(self.at.step + i, self.at.epoch) for i in range(count)], np.float64)
+
+    def _rate(self, step: int, epoch: int) -> float:
         optimizer, schedule = self.document.optimizer, self.document.schedule
         assert optimizer is not None
-        total = self.steps_per_epoch * self.train.epochs
-        rates = np.full(count, optimizer.lr, np.float64)
-        if schedule is not None:
-            for i in range(count):
-                rates[i] *= schedule.factor(self.at.step + i, self.at.epoch, total)
-        return rates
+        if schedule is None:
+            return optimizer.lr
+        moment = Moment(step, self.steps_per_epoch * self.train.epochs, epoch, self.train.epochs)
+        return schedule.rate(optimizer.lr, moment, self.at.schedule)
 
     def _state(self) -> TrainState:
         at = self.at
@@ -203,14 +233,20 @@ class Trainer:
     def _end_epoch(self, log: MetricsLog) -> None:
         at = self.at
         train = Measured(at.samples, at.loss / at.samples, self.engine.metrics(at.totals, at.samples))
-        at.epoch += 1
-        self._tell(log, "train", train, at.epoch_seconds)
-        measured = {"train": train}
+        measured, took = {"train": train}, {"train": at.epoch_seconds}
+        # Measure first: whoever interrupts that finds the epoch as it was, and measures it when the run goes on.
         if "validation" in self.dataset.splits:
             begin = time.perf_counter()
-            self._tell(log, "validation", self._measured("validation", measured), time.perf_counter() - begin)
+            self._measured("validation", measured)
+            took["validation"] = time.perf_counter() - begin
+        for split, metric in self._asked():
+            self._measured(split, measured, metric)
+        at.epoch += 1
+        for split, seconds in took.items():
+            self._tell(log, split, measured[split], seconds)
         self._select(measured)
         self._watch(measured)
+        self._tell_schedule(measured)
         at.step_in_epoch, at.samples, at.loss, at.totals, at.epoch_seconds = 0, 0, 0.0, {}, 0.0
 
     def _tell(self, log: MetricsLog, split: str, measured: Measured, seconds: float) -> None:
@@ -219,8 +255,8 @@ class Trainer:
             "step": self.at.step,
             "split": split,
             "loss": measured.loss,
-            "metrics": dict(measured.metrics),
-            "lr": float(self._rates(1)[0]),
+            **measured.facts(),
+            "lr": self._rate(self.at.step - 1, self.at.epoch - 1),
             "seconds": seconds,
             "samples_per_second": measured.rows / seconds if seconds else 0.0,
             "time": now(),
@@ -255,16 +291,45 @@ class Trainer:
         else:
             at.waited += 1
 
-    def _measured(self, split: str, measured: dict[str, Measured]) -> Measured:
-        """What the current weights give on a split; measured once an epoch."""
-        if split not in measured:
+    def _tell_schedule(self, measured: dict[str, Measured]) -> None:
+        """Give a schedule that watches a measure its value after this epoch."""
+        schedule = self.document.schedule
+        if schedule is not None and schedule.watched is not None:
+            metric, split = schedule.watched.metric, self._watched_split(schedule.watched)
+            found = self._measured(split, measured)
+            value = {"loss": found.loss, **found.metrics}[metric]
+            higher = self._is_better(metric, 1.0, 0.0)
+            self.at.schedule = dict(schedule.tell(self.at.schedule, value, higher_is_better=higher))
+
+    def _watched_split(self, watched: Watched) -> str:
+        return watched.split or ("validation" if "validation" in self.dataset.splits else "train")
+
+    def _asked(self) -> list[tuple[str, str]]:
+        """The splits and metrics that the end of an epoch needs; of the training rows all, if there are no others."""
+        chosen = [(c.split, c.metric) for c in (self.train.select, self.train.early_stop) if c is not None]
+        watched = self.document.schedule.watched if self.document.schedule else None
+        asked = [*chosen, *([(self._watched_split(watched), watched.metric)] if watched else [])]
+        if "validation" in self.dataset.splits:
+            return asked
+        return asked + [("train", b.name) for b in self.document.metrics if isinstance(b.what, Collected)]
+
+    def _measured(self, split: str, measured: dict[str, Measured], metric: str = "loss") -> Measured:
+        """What the current weights give on a split; measured once an epoch.
+
+        Of the training rows the sums of the epoch are told, and what sums cannot tell is measured if it is asked for.
+        """
+        known = measured.get(split)
+        if known is None:
             measured[split] = self.engine.evaluate(self.dataset.splits[split])
+        elif metric not in {"loss", *known.metrics, *known.tables}:
+            found = self.engine.evaluate(self.dataset.splits[split])
+            measured[split] = replace(known, metrics={**found.metrics, **known.metrics}, tables=found.tables)
         return measured[split]
 
     def _is_better(self, metric: str, new: float, old: float) -> bool:
         whats = {binding.name: binding.what for binding in self.document.metrics}
         what = whats.get(metric)
-        if old != old:  # NaN: anything is better, and no comparison says so
+        if isnan(old):  # anything is better, and no comparison says so
             return True
         return new > old if isinstance(what, Metric) and what.better == "higher" else new < old
 

@@ -122,6 +122,7 @@ def begin(
     check_trainable(document)
     opened = open_spec(document)
     _check_measured(document, opened)
+    _check_batch(document, opened)
     engine = _engine(opened, threads, progress)
     if weights is not None:
         engine.load(_fitting(load_weights(weights).arrays, opened, weights))
@@ -159,6 +160,9 @@ def go_on(name: str, threads: int | None, progress: Progress, limits: Limits) ->
         held.enter_context(run.lock())
         record = run.read_record()
         document = document_of(run)
+        if not run.state.exists():
+            message = f"there is no checkpoint in `{run.path}`: the training ended before its first"
+            raise DataError(Diagnostic("missing-file", message, helps=("train anew",)))
         checkpoint = load_checkpoint(run.state)
         opened = open_spec(document, fitted=fitted_of(run))
         if record.get("fingerprint") != opened.dataset.fingerprint:
@@ -182,12 +186,26 @@ def _check_measured(document: Document, opened: Opened) -> None:
     Raises:
         DataError: if it is not.
     """
-    for key in ("select", "early_stop"):
-        chosen = getattr(document.train, key)
-        if chosen is not None and chosen.split not in opened.dataset.splits:
-            message = f"`train.{key}` measures the split `{chosen.split}`, and the data have none"
+    chosen_by = {"train.select": document.train.select, "train.early_stop": document.train.early_stop}
+    watched = document.schedule.watched if document.schedule else None
+    for key, chosen in {**chosen_by, "schedule": watched}.items():
+        if chosen is not None and chosen.split is not None and chosen.split not in opened.dataset.splits:
+            message = f"`{key}` measures the split `{chosen.split}`, and the data have none"
             helps = (f"set rows aside: `data: {{split: {{{chosen.split}: 0.2}}}}`",)
             raise DataError(Diagnostic("unknown-split", message, helps=helps))
+
+
+def _check_batch(document: Document, opened: Opened) -> None:
+    """Whether there are rows for one batch; the default size alone gives way to fewer.
+
+    Raises:
+        DataError: if there are not.
+    """
+    batch, rows = document.train.batch, len(opened.dataset.splits["train"])
+    if isinstance(batch, int) and batch > rows and batch != type(document.train).model_fields["batch"].default:
+        message = f"`train.batch` is {batch}, and the split `train` has {rows} rows"
+        helps = (f"ask for at most {rows}", "or for all of them in one step: `batch: full`")
+        raise DataError(Diagnostic("too-few-rows", message, document.spans.get("train"), helps=helps))
 
 
 def _finished(run: Run) -> RunChoiceError:
@@ -195,7 +213,8 @@ def _finished(run: Run) -> RunChoiceError:
         f"`netspec evaluate {run.path}` measures it",
         f"to train longer, begin a new run with its weights: `--weights {run.last} --set train.epochs=N`",
     )
-    return RunChoiceError(Diagnostic("run-finished", f"`{run.path}` is finished: nothing is left to train", helps=helps))
+    message = f"`{run.path}` is finished: nothing is left to train"
+    return RunChoiceError(Diagnostic("run-finished", message, helps=helps))
 
 
 def _engine(opened: Opened, threads: int | None, progress: Progress) -> Engine:

@@ -105,6 +105,7 @@ def _checked(name: str, *faults: Diagnostic) -> SimpleNamespace:
         diagnostics=faults,
         errors=sum(1 for fault in faults if fault.severity == "error"),
         warnings=sum(1 for fault in faults if fault.severity == "warning"),
+        waiting=(),
         render=lambda: "\n".join(f"{name}: {fault.severity}[{fault.code}]: {fault.message}\n" for fault in faults),
     )
 
@@ -182,7 +183,9 @@ def test_evaluate_tabulates_splits_and_holds_expectations(run: Run, api: SimpleN
         },
         "expect": [{"what": "test accuracy", "expected": ">= 0.99", "actual": 0.975, "verdict": "BROKEN"}],
     }
-    api.evaluate = lambda target, check, threads: SimpleNamespace(summary=lambda: facts, passed=not check)
+    api.evaluate = lambda target, check, threads: SimpleNamespace(
+        summary=lambda: facts, passed=not check, expect=facts["expect"]
+    )
     done = run("evaluate", "@last")
     assert done.exit_code == 0
     assert done.stdout.splitlines()[:3] == [

@@ -205,4 +205,3 @@ def _concat(draw: st.DrawFn, values: list[Value]) -> Step | None:
 
 
 STEPS = [_map, _map, _map, _map, _map, _reduce, _reduce, _contract, _contract, _move, _move, _concat, _draw_numbers]
-

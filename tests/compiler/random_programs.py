@@ -1,4 +1,4 @@
-"""Random programs: graphs over gathered data, parameters and numbers of the step, with updates, as training has them."""
+"""Random programs: graphs over gathered data, parameters and numbers of the step, with updates as in training."""
 
 from __future__ import annotations
 

@@ -12,12 +12,11 @@ from random_programs import ROWS_OF_DATA, arrays, programs
 from netspec.compiler.graph import Graph, UnsupportedError
 from netspec.compiler.graph.interpreter import interpret
 
-UNSUPPORTED = re.compile("^$")
+UNSUPPORTED = re.compile("`transpose` has no kernel for the permutation|`iota` has no kernel")
+"""What no kernel does: four axes in disorder, a count along the batch."""
 
 
-@settings(
-    max_examples=int(__import__("os").environ.get("EX","20")), deadline=None, derandomize=not __import__("os").environ.get("RND"), suppress_health_check=list(HealthCheck), print_blob=False
-)
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), print_blob=False)
 @given(graph=programs())
 def test_compiled_equals_interpreted(graph: Graph) -> None:
     check(graph)
@@ -28,7 +27,8 @@ def check(graph: Graph) -> None:
     try:
         compiled = Compiled(graph)
     except UnsupportedError as error:
-        assert UNSUPPORTED.search(str(error)), str(error)
+        if not UNSUPPORTED.search(str(error)):
+            raise
         assume(False)
     for batch, threads in ((1, 2), (5, 2), (16, 3), (17, 2), (33, 3)):
         given = arrays(batch)
@@ -37,7 +37,7 @@ def check(graph: Graph) -> None:
         expected = interpret(graph, given, np.float64, sizes)
         rounded = interpret(graph, given, np.float32, sizes)
         found = compiled.run(given, batch)
-        assert sorted(found) >= sorted(expected)
+        assert found.keys() >= expected.keys()
         for key, array in expected.items():
             scale = max(1.0, float(np.abs(array).max(initial=0)))
             allowed = 1e-5 * scale + 20 * float(np.abs(rounded[key] - array).max(initial=0))

@@ -131,5 +131,5 @@ def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
     with pytest.raises(NetspecError, match="damaged"):
         api.train(resume=str(tmp_path / "run"))
     state.unlink()
-    with pytest.raises(DataError, match="there is no"):
+    with pytest.raises(DataError, match="there is no checkpoint"):
         api.train(resume=str(tmp_path / "run"))

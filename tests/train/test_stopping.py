@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from trainings import CHECKOUT, OWN_SPECS, environment, left_by, netspec, printed, resumed, trained
 
 from netspec import api
+from netspec.compiler.codegen import objects
 from netspec.runs.checkpoint import load_checkpoint, load_weights
 from netspec.runs.metrics import read_metrics
 from netspec.runs.run import Run
 from netspec.train import loop
 from netspec.train.loop import NotFiniteError
+from netspec.train.progress import Silent
 
 OWN = {path.stem: path for path in OWN_SPECS}
 DIGITS = CHECKOUT / "specs" / "digits.yaml"
@@ -113,9 +117,10 @@ def test_a_checkpoint_is_there_from_the_first_step_on(tmp_path: Path, monkeypatc
     def fails(*_: object) -> None:
         raise RuntimeError("a step that breaks")
 
-    with monkeypatch.context() as patched, pytest.raises(RuntimeError, match="a step that breaks"):
+    with monkeypatch.context() as patched:
         patched.setattr("netspec.train.engine.Engine.train", fails)
-        api.train(OWN["tied_autoencoder"], out=tmp_path / "run")
+        with pytest.raises(RuntimeError, match="a step that breaks"):
+            api.train(OWN["tied_autoencoder"], out=tmp_path / "run")
     assert Run(tmp_path / "run").status() == "failed"
     assert resumed(tmp_path / "run") == trained(OWN["tied_autoencoder"], tmp_path / "whole")
 
@@ -192,3 +197,37 @@ def test_json_and_metrics_hold_no_nan(tmp_path: Path) -> None:
     assert printed(done) == json.loads(Run(tmp_path / "run").summary.read_text())
     for line in read_metrics(tmp_path / "run" / "metrics.jsonl"):
         assert json.dumps(line, allow_nan=False)
+
+
+@posix
+def test_an_interrupt_between_two_kernels_is_heeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs are linked when they are first run: that of a step, of the last, smaller batch, of the validation."""
+    whole = trained(OWN["dropout_remainder"], tmp_path / "whole")
+
+    class Impatient(Silent):
+        def __init__(self, of: int) -> None:
+            self.left = of
+
+        def compiling(self, done: int, total: int) -> None:
+            self.left -= 1
+            if self.left == 0:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    for number, (of, step) in enumerate(((2, 0), (5, 7), (8, 8))):
+        monkeypatch.setattr(objects, "load", counting(objects.load))
+        stopped = api.train(OWN["dropout_remainder"], out=tmp_path / f"{number}", progress=Impatient(of))
+        monkeypatch.undo()
+        assert (stopped.status, stopped.summary["epochs"], stopped.summary["steps"]) == ("interrupted", 0, step)
+        assert read_metrics(tmp_path / f"{number}" / "metrics.jsonl") == []
+        assert resumed(tmp_path / f"{number}") == whole
+
+
+def counting(load: Callable[..., Any]) -> Callable[..., Any]:
+    """As if every program had three kernels to compile."""
+
+    def slow(kernels: Any, progress: Callable[[int, int], None] | None = None) -> Any:
+        for done in range(3) if progress else ():
+            progress(done, 3)
+        return load(kernels)
+
+    return slow

@@ -68,7 +68,9 @@ def resumed(out: Path, **options: Any) -> Left:
 
 def needs_data(spec: Path) -> bool:
     """Whether a spec reads data that do not come with a dependency."""
-    return any(word in spec.read_text(encoding="utf-8") for word in ("source: mnist", "{mnist:", "{idx:"))
+    return any(
+        word in spec.read_text(encoding="utf-8") for word in ("source: mnist", "{mnist:", "{idx:", "path: tabular/")
+    )
 
 
 def environment(**more: str) -> dict[str, str]:

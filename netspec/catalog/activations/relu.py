@@ -20,3 +20,12 @@ leaky_relu = activation(
     reference="Maas et al. 2013, Rectifier nonlinearities improve neural network acoustic models",
     slope=0.01,
 )
+
+# The root of the sigmoid is written exp(log(sigmoid(x)) / 2): far below 0 the derivative of a root would be 1 / 0.
+noisy_relu = activation(
+    "noisy_relu",
+    formula="max(0, x + normal() * sqrt(sigmoid(x)))",
+    stable="max(x + normal() * exp(-softplus(-x) / 2), 0)",
+    reference="Nair & Hinton 2010, Rectified linear units improve restricted Boltzmann machines; noise of variance "
+    "sigmoid(x) is drawn in training only, and the gradient goes through its scale too",
+)

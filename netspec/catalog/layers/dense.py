@@ -11,10 +11,10 @@ from netspec.catalog.fields import Count
 from netspec.catalog.initializers import GlorotUniform, Zeros
 from netspec.catalog.layers.axes import fixed, leading, shown
 from netspec.catalog.layers.layer import Layer
-from netspec.catalog.scope import Scope
+from netspec.catalog.scope import Scope, Units
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import Contract, Reshape, apply
-from netspec.tensortype import ShapeError, product
+from netspec.tensortype import Dim, ShapeError, product
 
 
 class Dense(Layer):
@@ -31,18 +31,29 @@ class Dense(Layer):
 
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs
-        *others, features = fixed(self.kind, x)
-        if others:
-            raise ShapeError(
-                f"`dense` acts on the last axis and length axes before it, got {shown(x)}", "put `- flatten` before it"
-            )
-        kernel = g.parameter("kernel", (features, self.units), GlorotUniform(), (features, self.units))
-        places = x.type.shape[: leading(x)]
-        if len(places) > 1:
-            x = g.add(Reshape((product(places), features)), x)
-        y = g.add(Contract(), x, kernel)
-        if self.bias:
-            y = apply(g, "y + b", y=y, b=g.parameter("bias", (self.units,), Zeros()))
-        if len(places) > 1:
-            y = g.add(Reshape((*places, self.units)), y)
-        return self.activation.apply(g, y) if self.activation else y
+        net = net_input(g, self.kind, x, self.units, fan_out=self.units, bias=self.bias)
+        y = self.activation.apply(g, net) if self.activation else net
+        if x.type.rank == 2:
+            g.units = Units(x, net, y)
+        return y
+
+
+def net_input(g: Scope, kind: str, x: Value, columns: Dim, *, fan_out: Dim, bias: bool) -> Value:
+    """``x W + b`` of the layer ``kind``, ``(..., in) -> (..., columns)``.
+
+    Raises:
+        ShapeError: if ``x`` has several fixed axes.
+    """
+    *others, features = fixed(kind, x)
+    if others:
+        raise ShapeError(
+            f"`{kind}` acts on the last axis and length axes before it, got {shown(x)}", "put `- flatten` before it"
+        )
+    kernel = g.parameter("kernel", (features, columns), GlorotUniform(), (features, fan_out))
+    places = x.type.shape[: leading(x)]
+    if len(places) > 1:
+        x = g.add(Reshape((product(places), features)), x)
+    y = g.add(Contract(), x, kernel)
+    if bias:
+        y = apply(g, "y + b", y=y, b=g.parameter("bias", (columns,), Zeros()))
+    return g.add(Reshape((*places, columns)), y) if len(places) > 1 else y

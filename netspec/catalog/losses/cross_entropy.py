@@ -9,14 +9,15 @@ from pydantic import Field
 from netspec.catalog.activations import Activation
 from netspec.catalog.activations.sigmoid import sigmoid
 from netspec.catalog.activations.softmax import Softmax, largest
+from netspec.catalog.fields import Probability
 from netspec.catalog.losses.fused import scores_behind
 from netspec.catalog.losses.loss import Loss
 from netspec.catalog.losses.targets import classes, is_category, labels, numbers, row_sum, total
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import apply
+from netspec.compiler.ops import Extent, apply
 from netspec.data.fieldtype import FieldType
-from netspec.tensortype import ShapeError, TensorType
+from netspec.tensortype import ShapeError, Size, TensorType
 
 CLAMP = 1e-7
 """The least probability whose logarithm is taken where the scores behind it are not known: about 2**-23."""
@@ -29,11 +30,15 @@ class CrossEntropy(Loss):
     all the same where they can be found, else probabilities are kept from falling below 1e-7. The gradient by $z$ of
     a softmax is $p - t$.
 
-    Reference: Bridle 1990, Training stochastic model recognition algorithms as networks.
+    Label smoothing by $\epsilon$ puts $(1 - \epsilon) t_k + \epsilon / K$ in the place of $t_k$.
+
+    Reference: Bridle 1990, Training stochastic model recognition algorithms as networks; Szegedy et al. 2016,
+    Rethinking the inception architecture for computer vision (label smoothing).
     """
 
     kind: ClassVar[str] = "cross_entropy"
     logits: bool = Field(default=True, description="Whether outputs are scores, not probabilities.")
+    label_smoothing: Probability = Field(default=0.0, description="The share spread over all classes alike.")
 
     @property
     def takes_logits(self) -> bool:
@@ -48,6 +53,8 @@ class CrossEntropy(Loss):
         super().check(output, target)
 
     def build(self, g: Scope, output: Value, target: Value) -> Value:
+        if self.label_smoothing:
+            target = smoothed(g, output, target, self.label_smoothing)
         if self.logits:
             return softmax_loss(g, output, target)
         if (scores := scores_behind(g, Softmax(), output)) is not None:
@@ -74,6 +81,14 @@ def softmax_loss(g: Scope, scores: Value, target: Value) -> Value:
         return total(g, apply(g, "log(s) - d", s=s, d=row_sum(g, chosen)))
     t = numbers(g, scores, target)
     return total(g, apply(g, "t * (log(s) - d)", t=t, s=s, d=shifted))
+
+
+def smoothed(g: Scope, output: Value, target: Value, share: float) -> Value:
+    """The target in the shape of ``output``, of which ``share`` is spread over all classes alike."""
+    count, t = output.type.channels, numbers(g, output, target)
+    if isinstance(count, Size):
+        return apply(g, f"{1 - share!r} * t + {share!r} / k", t=t, k=g.add(Extent(count)))
+    return apply(g, f"{1 - share!r} * t + {share / count!r}", t=t)
 
 
 def _picked(g: Scope, losses: Value, output: Value, target: Value) -> Value:

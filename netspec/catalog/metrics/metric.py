@@ -1,9 +1,10 @@
-"""The base of all metrics."""
+"""The base of all metrics: those that add a number a sample, and those that need all samples at once."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from netspec.catalog.losses.loss import check_binding
 from netspec.catalog.scope import Scope
@@ -12,14 +13,40 @@ from netspec.data.fieldtype import FieldType
 from netspec.declared import Declared
 from netspec.tensortype import TensorType
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Rows: TypeAlias = npt.NDArray[Any]
+
+Found: TypeAlias = "float | list[list[int]]"
+"""What a metric comes to: a number, or a table."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How outputs are to be read.
+
+    ``cut`` is where a single output changes sides: 0 for scores, else as ``middle``; ``middle`` is midway between the
+    two values that a single target takes. ``logits`` says that a loss takes these outputs for scores.
+    """
+
+    cut: float = 0.5
+    middle: float = 0.5
+    logits: bool = False
+
+
+PLAIN = Reading()
+
 
 class Metric(Declared, family="metric"):
-    """What is told of a network's outputs beside the loss: a number a sample, summed, and one number of the sum.
+    """What is told of a network's outputs beside the loss.
 
+    A kind is a `Summed`, which training tells while it goes on, or a `Collected`, which only an evaluation can tell.
     From and target belong to every metric and are no fields of a kind.
     """
 
-    better: ClassVar[Literal["higher", "lower"]]
+    better: ClassVar[Literal["higher", "lower"] | None]
+    """None for a table, which nothing can be compared by."""
 
     def check(self, output: TensorType, target: FieldType) -> None:
         """Whether it can compare ``output``, batch first, with ``target``.
@@ -30,17 +57,28 @@ class Metric(Declared, family="metric"):
         check_binding(self.kind, output, target)
 
     @abstractmethod
-    def build(self, g: Scope, output: Value, target: Value, *, cut: float = 0.5, middle: float = 0.5) -> Value:
-        """What each sample adds, ``float32[B]``.
+    def build(self, g: Scope, output: Value, target: Value, how: Reading = PLAIN) -> Value:
+        """What each sample gives: ``float32[B]`` of a `Summed`, ``float32[B, K]`` of a `Collected`.
 
         Args:
             g: Where the graph is built.
             output: ``float32[B, ...]``, as the loss sees it.
             target: Real numbers in the shape of ``output``; or classes, of an integer dtype, without its last axis.
-            cut: Where a single output changes sides: 0 for logits, else as ``middle``.
-            middle: Midway between the two values that a single target takes.
+            how: How outputs are to be read.
         """
+
+
+class Summed(Metric):
+    """A metric that is a function of the sum of a number a sample."""
 
     @abstractmethod
     def finish(self, total: float, count: int) -> float:
         """The metric of ``count`` samples that added up to ``total``."""
+
+
+class Collected(Metric):
+    """A metric that needs what all samples give, exactly and in float64: a ranking, counts by class, a variance."""
+
+    @abstractmethod
+    def finish(self, rows: Rows) -> Found:
+        """The metric of the samples ``float64[n, K]``; not a number where it is not defined."""

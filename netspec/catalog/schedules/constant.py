@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from netspec.catalog.schedules.schedule import Schedule
+from netspec.catalog.schedules.schedule import Moment, Schedule, Told
 
 
 class Constant(Schedule):
-    """The learning rate stays as it is."""
+    """The learning rate stays as it is, after a warm-up if there is one."""
 
     kind: ClassVar[str] = "constant"
 
-    def factor(self, step: int, epoch: int, steps_total: int) -> float:
-        return 1.0
+    def value(self, lr: float, now: Moment, told: Told) -> float:
+        return lr

@@ -45,7 +45,8 @@ def describe(summary: dict[str, Any], width: int | None) -> str:
     from netspec.cli.table import Column, count, measure, table
 
     splits = summary["splits"]
-    values = {s: {k: facts[k] for k in ("loss",) if k in facts} | facts.get("metrics", {}) for s, facts in splits.items()}
+    losses = {split: {"loss": facts["loss"]} if "loss" in facts else {} for split, facts in splits.items()}
+    values = {split: losses[split] | facts.get("metrics", {}) for split, facts in splits.items()}
     names = list(dict.fromkeys(name for found in values.values() for name in found))
     columns = [Column("split"), Column("rows", "right"), *(Column(name, "right") for name in names)]
     rows = []
@@ -53,6 +54,10 @@ def describe(summary: dict[str, Any], width: int | None) -> str:
         found = values[split]
         rows.append([split, count(facts.get("rows")), *(measure(found[n]) if n in found else "" for n in names)])
     text = table(columns, rows, width)
+    for split, facts in splits.items():
+        for name, counts in facts.get("tables", {}).items():
+            heading = [Column(f"{split} {name}"), *(Column(str(k), "right") for k in range(len(counts)))]
+            text += "\n\n" + table(heading, [[str(k), *map(count, row)] for k, row in enumerate(counts)], width)
     checks = summary.get("expect") or []
     if checks:
         cells = [[c["what"], str(c["expected"]), _actual(c["actual"]), c["verdict"]] for c in checks]

@@ -55,7 +55,7 @@ class Executable:
         return sum(known(buffer.bytes) for buffer in held)
 
     def peak_bytes(self, batch: int, threads: int, capacity: int | None = None) -> int:
-        """All memory of a run but the stored data: persistent, arena and scratch, the index and the scalars of steps."""
+        """All memory of a run but the stored data: persistent, arena, scratch, the index and the scalars of steps."""
         steps = steps_at_once(batch) if capacity is None else capacity
         scalars = sum(buffer.place == "step" for buffer in self.lowered.buffers)
         held = self.persistent_bytes() + self.arena(batch, threads).bytes + threads * self.scratch_bytes
@@ -101,6 +101,7 @@ class Linked:
         self.executable, self.batch, self.capacity, self.threads = executable, batch, capacity, threads
         plan = executable.arena(batch, threads)
         self.arena = allocate(plan.bytes) if arena is None or arena.nbytes < plan.bytes else arena
+        self._last = 0
         self._scratch = allocate(executable.scratch_bytes * threads)
         self.index = np.zeros(capacity * batch, np.int64)
         self._sizes: dict[str, int | Size] = {"B": batch, str(INDEX): self.index.size}
@@ -118,6 +119,7 @@ class Linked:
             buffer = executable.lowered.outputs[name]
             if buffer.place == "step":
                 self.outputs[name] = self._steps[buffer.memory]
+                self._results[name] = self._result(name, value)
             elif buffer.place == "arena":
                 self._results[name] = self._result(name, value)
             elif name not in executable.lowered.graph.by_key:
@@ -128,11 +130,14 @@ class Linked:
         """Run the first ``steps`` steps of the index; seconds they took."""
         if not 0 < steps <= self.capacity:
             raise ValueError(f"between 1 and {self.capacity} steps, got {steps}")
+        self._last = steps - 1
         return crew.run(self.program, steps)
 
     def array(self, name: str) -> Array:
-        """The value of an output that lives in the arena, after a step: ``float32[B, ...]``, a copy."""
+        """The value after the last step of an output that replaces no input: ``float32[B, ...]``, a copy."""
         view, shape = self._results[name]
+        if name in self.outputs:
+            view = self.outputs[name][self._last : self._last + 1]
         return view.copy().reshape(shape)
 
     def _result(self, name: str, value: Value) -> tuple[Array, tuple[int, ...]]:
@@ -141,6 +146,8 @@ class Linked:
 
         buffer = self.executable.lowered.outputs[name]
         shape = tuple(known(bind(n, self._sizes)) for n in value.type.shape)
+        if buffer.place == "step":
+            return self.outputs[name], shape
         rows, columns = (shape[0], int(np.prod(shape[1:]))) if shape else (1, 1)
         memory = self.arena[self._offsets.get(buffer.memory, 0) :].view(np.float32)
         stride = known(bind(buffer.row_stride, self._sizes))

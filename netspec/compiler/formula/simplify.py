@@ -128,7 +128,8 @@ def _add(a: Expr, b: Expr) -> Expr | None:
     if is_zero(b):
         return a
     if isinstance(a, Constant):
-        return make("+", b, a)
+        # Two constants whose sum is not finite stay as they are.
+        return None if isinstance(b, Constant) else make("+", b, a)
     if a is b:
         return make("*", TWO, a)
     if (positive := _negated(b)) is not None:
@@ -162,7 +163,8 @@ def _subtract(a: Expr, b: Expr) -> Expr | None:
 
 def _multiply(a: Expr, b: Expr) -> Expr | None:
     if isinstance(b, Constant):
-        return make("*", b, a)
+        # Two constants whose product is not finite stay as they are.
+        return None if isinstance(a, Constant) else make("*", b, a)
     for one, other in ((a, b), (b, a)):
         if (selection := _selection(one)) is not None:
             return _inside(selection, partial(make, "*", other))

@@ -6,7 +6,7 @@ stores. What depends on the row alone (the logarithm of a sum) is computed once 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
@@ -81,6 +81,15 @@ def _action(value: Expr) -> Action:
     return cast("Action", value.kind) if isinstance(value, Reduction) else "keep"
 
 
+def _values(node: Expr) -> Iterator[Expr]:
+    """The node; of a condition the numbers that it compares, for only numbers can be kept."""
+    if isinstance(node, Call) and FUNCTIONS[node.function].condition:
+        for operand in node.operands:
+            yield from _values(operand)
+    else:
+        yield node
+
+
 class _Plan:
     """Levels: a node's is the number of passes over the columns that must be over before it can be computed."""
 
@@ -103,6 +112,7 @@ class _Plan:
             if not self.rowwise[node] or isinstance(node, Reduction)
             for operand in node.operands
         }
+        used = {value for operand in used for value in _values(operand)}
         used = {x for x in used if self.rowwise[x] and self.level[x] and not isinstance(x, Reduction)}
         return [node for node in self.order if node in used]
 

@@ -38,9 +38,12 @@ STEPS, ROWS, FIRST_ROW, CLOCK, TICKS, ARRIVED, GENERATION, HEADER = 0, 1, 2, 3, 
 ROW_WORDS = 4
 LINE = 8  # words of a cache line
 MAXIMUM_THREADS = 256
+YIELDS_BEFORE_NAP = 256  # a processor that is never idle is given no thread that waits for another
 SPINS_BEFORE_YIELD = 2000  # a pure spin collapsed where another process kept a core busy
 # What gives the rest of a time slice to another thread.
 YIELD = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
+# What sleeps for the shortest time there is: milliseconds there, microseconds here.
+NAP = "Sleep" if sys.platform == "win32" else "usleep"
 
 
 def driver_kernel() -> Kernel:
@@ -51,7 +54,7 @@ def driver_kernel() -> Kernel:
 
         return emit_driver()
 
-    return Kernel("driver", f"driver {YIELD}", build)
+    return Kernel("driver", f"driver {YIELD} {NAP}", build)
 
 
 @dataclass(frozen=True)

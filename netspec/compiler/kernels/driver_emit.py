@@ -148,11 +148,21 @@ class _Driver:
             def closed() -> Value:
                 return builder.icmp_signed("<", builder.load_atomic(generation, "acquire", 8), following)
 
+            def rest(count: Value) -> None:
+                # The system moves a thread to a processor only when that is idle, which one that yields never is.
+                long = builder.icmp_signed(">", count, I64(table.SPINS_BEFORE_YIELD + table.YIELDS_BEFORE_NAP))
+                ir.branch(
+                    builder,
+                    long,
+                    lambda: [ir.call(builder, table.NAP, I32, I32(1))],
+                    lambda: [ir.call(builder, table.YIELD, I32)],
+                )
+
             def spin() -> None:
                 count = builder.add(builder.load(spins), I64(1))
                 builder.store(count, spins)
                 tired = builder.icmp_signed(">", count, I64(table.SPINS_BEFORE_YIELD))
-                ir.when(builder, tired, lambda: ir.call(builder, table.YIELD, I32))
+                ir.when(builder, tired, lambda: rest(count))
 
             ir.loop_while(builder, closed, spin, unroll=False)
             return []

@@ -35,4 +35,5 @@ class Iota(Op):
     def samples(cls) -> Iterator[Sample]:
         for n in (1, 15, 16, 17, 33):
             yield Sample(cls((BATCH, n), 1), ())
+        yield Sample(cls((BATCH, 3, 5), 1), ())
         yield Sample(cls((2, BATCH, 3), 1), ())

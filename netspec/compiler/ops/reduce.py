@@ -132,6 +132,8 @@ class Reduce(Op):
                 yield Sample(Reduce(kind, (1,), keepdims=n == 16), (TensorType("float32", (BATCH, n)),))
             yield Sample(Reduce("sum", (0,)), (TensorType("float32", (BATCH, n)),))
         cube = TensorType("float32", (3, 4, 5))
+        yield Sample(Reduce("max", (1,)), (TensorType("float32", (BATCH, 3, 17)),))
+        yield Sample(Reduce("sum", (0, 2), keepdims=True), (TensorType("float32", (BATCH, 4, 5, 3)),))
         yield Sample(Reduce("sum", (0, 2)), (cube,))
         yield Sample(Reduce("max", (0, 2)), (cube,))
         yield Sample(Reduce("min", (0, 1, 2)), (cube,))

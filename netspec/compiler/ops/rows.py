@@ -164,13 +164,11 @@ class Rows(Op):
             return (buffer.row_stride if "R" in view else 0, 0) if "M" not in view else None
         if buffer.contiguous:
             return (inner * (middle if "M" in view else 1) if "R" in view else 0), within
-        if "R" in view:
-            if buffer.rows == rows:
-                return buffer.row_stride, within
-            if "M" in view and buffer.rows == rows * middle:
-                return middle * buffer.row_stride, buffer.row_stride
-        elif "M" in view and buffer.rows == middle:
-            return 0, buffer.row_stride
+        by_rows, by_middle = "R" in view, "M" in view
+        if by_rows and buffer.rows == rows:
+            return buffer.row_stride, within
+        if by_middle and buffer.rows == (rows * middle if by_rows else middle):
+            return (middle * buffer.row_stride if by_rows else 0), buffer.row_stride
         return None
 
     def _address(self, view: str, buffer: Buffer) -> tuple[Pointer, Dim, Dim, Dim]:

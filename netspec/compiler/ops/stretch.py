@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from netspec.compiler.formula.formula import Formula
 from netspec.compiler.formula.parse import parse
@@ -11,7 +13,10 @@ from netspec.compiler.graph.lowering import Access, Argument, Buffer, Clock, Low
 from netspec.compiler.graph.op import UnsupportedError
 from netspec.compiler.kernels.kernel import Operand, Result
 from netspec.compiler.kernels.rows import Sweep, rows_kernel, rows_words
-from netspec.tensortype import Dim, TensorType, product
+from netspec.tensortype import Dim, TensorType, known, product
+
+Place: TypeAlias = "tuple[Pointer, Dim, Dim, Dim]"
+"""Where a kernel begins, and the strides of rows, middle and panels."""
 
 ITEM = 4  # bytes of a float32
 _COPY, _ZERO = parse("x0", ("x0",)), parse("0", ())
@@ -33,7 +38,7 @@ class Stretch:
             return shape
         return (*shape[: self.axis], self.stop - self.start, *shape[self.axis + 1 :])
 
-    def seen(self, axis: int) -> tuple[tuple[Dim, Dim, Dim], tuple[Pointer, Dim, Dim, Dim]]:
+    def seen(self, axis: int) -> tuple[tuple[Dim, Dim, Dim], Place]:
         """Rows, middle and columns when cut before ``axis``, and how to address them."""
         buffer, shape, whole = self.buffer, self.shape, self.buffer.type.shape
         axis = max(axis, 1)
@@ -90,7 +95,7 @@ def steady(lowering: Lowering, buffer: Buffer) -> Buffer:
 
 def relay_number(lowering: Lowering, source: Buffer, target: Buffer) -> None:
     """Copy a single number."""
-    ends = [(Stretch(buffer), (Pointer(buffer), 0, 0, 0)) for buffer in (source, target)]
+    ends: list[tuple[Stretch, Place]] = [(Stretch(buffer), (Pointer(buffer), 0, 0, 0)) for buffer in (source, target)]
     _run(lowering, _COPY, (1, 1, 1), ends[:1], ends[1])
 
 
@@ -105,12 +110,25 @@ def relay_swapped(lowering: Lowering, source: Buffer, target: Buffer, shape: tup
         relay(lowering, made, target)
 
 
+def relay_middles(lowering: Lowering, source: Buffer, target: Buffer, shape: tuple[Dim, ...]) -> None:
+    """Copy ``shape`` with the middle two of four axes swapped, a call for each element of the second axis."""
+    rows, outer, inner, columns = shape
+    own = target.rows == rows
+    made = target if own else lowering.temporary(TensorType("float32", (rows, inner, outer, columns)))
+    for i in range(known(outer)):
+        place = (Pointer(made, i * columns * ITEM), made.row_stride, outer * columns * ITEM, 0)
+        origin = (Pointer(source, i * inner * columns * ITEM), source.row_stride, columns * ITEM, 0)
+        _run(lowering, _COPY, (rows, inner, columns), [(Stretch(source), origin)], (Stretch(made), place))
+    if not own:
+        relay(lowering, made, target)
+
+
 def _run(
     lowering: Lowering,
     formula: Formula,
     extents: tuple[Dim, Dim, Dim],
-    sources: list[tuple[Stretch, tuple[Pointer, Dim, Dim, Dim]]],
-    target: tuple[Stretch, tuple[Pointer, Dim, Dim, Dim]],
+    sources: Sequence[tuple[Stretch, Place]],
+    target: tuple[Stretch, Place],
     *,
     crossed: bool = False,
 ) -> None:

@@ -11,13 +11,15 @@ from netspec.compiler.graph.lowering import Access, Argument, Buffer, Lowering, 
 from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import Op, Sample, UnsupportedError
 from netspec.compiler.kernels.transpose import transpose_kernel, transpose_words
-from netspec.compiler.ops.stretch import ITEM, relay, relay_swapped, steady
+from netspec.compiler.ops.stretch import ITEM, relay, relay_middles, relay_swapped, steady
 from netspec.tensortype import BATCH, Dim, Layout, ShapeError, Size, TensorType, laid_out, product
 
 if TYPE_CHECKING:
     from netspec.compiler.graph.op import Array, Real
 
 LINE = 64  # bytes of a vector
+MOST_COPIES = 64
+"""Of the heads of an attention, say: each is a kernel call."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Transpose(Op):
             _transpose(lowering, source, target, (1, *shape)[-3:])
         elif perm == (1, 0, 2):
             relay_swapped(lowering, _in_rows(lowering, source, shape[0]), target, shape)
+        elif perm == (0, 2, 1, 3) and isinstance(shape[1], int) and shape[1] <= MOST_COPIES:
+            relay_middles(lowering, _in_rows(lowering, source, shape[0]), target, shape)
         elif perm == (2, 1, 0):
             outer, rows, columns = shape
             half = lowering.temporary(TensorType("float32", (outer, columns, rows)))
@@ -68,6 +72,8 @@ class Transpose(Op):
         yield Sample(cls((0, 2, 1)), (TensorType("float32", (BATCH, 17, 5)),))
         yield Sample(cls((1, 0, 2)), (TensorType("float32", (BATCH, 3, 17)),))
         yield Sample(cls((0, 2, 1, 3)), (TensorType("float32", (1, 4, 3, 5)),))
+        yield Sample(cls((0, 2, 1, 3)), (TensorType("float32", (BATCH, 4, 3, 5)),))
+        yield Sample(cls((0, 3, 1, 2)), (TensorType("float32", (BATCH, 4, 3, 5)),))
         yield Sample(cls((1, 2, 0)), (TensorType("float32", (2, 3, 17)),))
         yield Sample(cls((2, 1, 0)), (TensorType("float32", (2, 3, 5)),))
         yield Sample(cls((2, 1, 0)), (TensorType("float32", (BATCH, 3, 5)),))

@@ -14,6 +14,7 @@ from netspec.compiler.passes.inline_sources import InlineSources
 from netspec.compiler.passes.layouts import AssignLayouts
 from netspec.compiler.passes.own_outputs import OwnOutputs
 from netspec.compiler.passes.simplify import Simplify
+from netspec.compiler.passes.split_broadcasts import SplitBroadcasts
 from netspec.compiler.passes.split_reductions import SplitReductions
 from netspec.compiler.passes.stream_sides import StreamSides
 from netspec.tensortype import Layout
@@ -26,6 +27,7 @@ def passes(width: int, given: Mapping[str, Layout] | None = None) -> tuple[Pass,
         SplitReductions(),
         InlineSources(),
         FuseMaps(),
+        SplitBroadcasts(),
         StreamSides(),
         CarryTransposes(),
         FuseProducts(),

@@ -1,15 +1,23 @@
-"""Reductions over the first axis stand alone, so that each is one fold."""
+"""Reductions over the first axis stand alone, so that each is one fold; those over axes in the middle go to the end."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from netspec.compiler.graph import Graph, GraphBuilder, Node, Value
 from netspec.compiler.graph.rewrite import Rewrite, rewrite
+from netspec.compiler.ops.broadcast import Broadcast
+from netspec.compiler.ops.iota import Iota
 from netspec.compiler.ops.reduce import Reduce
 from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.transpose import Transpose
 
 
 class SplitReduction(Rewrite):
-    """Turn ``reduce`` over axes 0, i, j ... into one over axis 0 and one over the rest; axes of size 1 are dropped."""
+    """Turn ``reduce`` over axes 0, i, j ... into one over axis 0 and one over the rest; axes of size 1 are dropped.
+
+    A reduction across the lanes is one over the last axes; others are brought there by a transposition.
+    """
 
     root = Reduce
 
@@ -18,8 +26,10 @@ class SplitReduction(Rewrite):
         if not isinstance(op, Reduce) or op.epilogue is not None or extras:
             return None
         shape = value.type.shape
-        dropped = [axis for axis in op.axes if shape[axis] == 1]
-        if not dropped and not (0 in op.axes and (len(op.axes) > 1 or op.keepdims)):
+        # A fold to one number is one to float32[], so that arithmetic on that number is its epilogue.
+        dropped = [axis for axis, n in enumerate(shape) if n == 1 and (axis in op.axes or 0 in op.axes)]
+        mixed = 0 in op.axes and (len(op.axes) > 1 or op.keepdims)
+        if not dropped and not mixed and _at_the_end(op.axes, value):
             return None
         axes = [axis - sum(d < axis for d in dropped) for axis in op.axes if axis not in dropped]
         if dropped:
@@ -27,9 +37,33 @@ class SplitReduction(Rewrite):
         while axes and axes[0] == 0:
             value = g.add(Reduce(op.kind, (0,)), value)
             axes = [axis - 1 for axis in axes[1:]]
+        if not _at_the_end(axes, value):
+            others = [axis for axis in range(value.type.rank) if axis not in axes]
+            value = g.add(Transpose((*others, *axes)), value)
+            axes = list(range(len(others), value.type.rank))
         if axes:
             value = g.add(Reduce(op.kind, tuple(axes)), value)
         return value if value.type.shape == node.types[0].shape else g.add(Reshape(node.types[0].shape), value)
+
+
+class CountElsewhere(Rewrite):
+    """Turn a count along another axis than the last into a count along its own axis, repeated."""
+
+    root = Iota
+
+    def apply(self, node: Node, g: GraphBuilder) -> Value | None:
+        op = node.op
+        if not isinstance(op, Iota) or op.axis == len(op.shape) - 1 or not isinstance(op.shape[op.axis], int):
+            return None
+        length = op.shape[op.axis]
+        behind = (1,) * (len(op.shape) - op.axis - 1)
+        return g.add(Broadcast(op.shape), g.add(Reshape((length, *behind)), g.add(Iota((length,), 0))))
+
+
+def _at_the_end(axes: Sequence[int], value: Value) -> bool:
+    """Whether the axes are the last ones, or the first, which is folded."""
+    rank = value.type.rank
+    return tuple(axes) in {(), (0,), tuple(range(rank - len(axes), rank))}
 
 
 class SplitReductions:
@@ -38,4 +72,4 @@ class SplitReductions:
     name = "split-reductions"
 
     def run(self, graph: Graph) -> Graph:
-        return rewrite(graph, [SplitReduction()])
+        return rewrite(graph, [SplitReduction(), CountElsewhere()])

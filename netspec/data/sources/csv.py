@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from netspec.data.table import Array
 
 _MOST_COLUMNS: Final = 10_000
-Character: TypeAlias = Annotated[str, pydantic.Field(min_length=1, max_length=1)]
+
+
+def _one_character(text: str) -> str:
+    if len(text) != 1:
+        raise ValueError(f"it is one character, got {len(text)}")
+    return text
+
+
+Character: TypeAlias = Annotated[str, pydantic.AfterValidator(_one_character)]
 
 
 class Csv(Source):
@@ -40,7 +48,7 @@ class Csv(Source):
         description="A file, a pattern, a list of them, or `{train: ..., test: ...}`.", json_schema_extra={"main": True}
     )
     delimiter: Character = pydantic.Field(default=",", description='What stands between cells; a tab is `"\\t"`.')
-    quote: Character | Literal["none"] = pydantic.Field(
+    quote: Literal["none"] | Character = pydantic.Field(
         default='"', description="What encloses a cell that holds delimiters or line breaks; or `none`."
     )
     header: bool = pydantic.Field(default=True, description="Whether the first line names the columns.")

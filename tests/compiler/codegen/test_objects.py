@@ -21,7 +21,7 @@ from netspec.compiler.kernels.kernel import Body, Kernel, Operand, Result
 from netspec.compiler.kernels.processor import current
 
 ENTRY = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
-ALLOWED = {"memcpy", "memset", "memmove", "sched_yield", "SwitchToThread"}
+ALLOWED = {"memcpy", "memset", "memmove", "sched_yield", "SwitchToThread", "usleep", "Sleep"}
 builds: list[str] = []
 
 
