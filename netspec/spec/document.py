@@ -156,13 +156,12 @@ class _Reading:
         if self.data is not None and self.complete:
             _check_inputs(topology.network, self.fields or {}, report)
         self._liveness(topology, losses)
-        compared = tuple(b for b in metrics if b.is_number)
-        train = read_train(tree.entries.get("train"), [b.name for b in compared], report)
+        train = read_train(tree.entries.get("train"), metrics, report)
         return Document(
             self.file, self._base(), self._name(), tree, report.sources, definitions, self.data, self.fields,
             self.complete, topology, losses, metrics,
-            self._item("optimizer", Optimizer, definitions), self._schedule(compared, definitions),
-            train, read_expect(tree.get("expect"), compared, topology.network, report),
+            self._item("optimizer", Optimizer, definitions), self._schedule(metrics, definitions),
+            train, read_expect(tree.get("expect"), metrics, topology.network, report),
             {key: entry.key_span for key, entry in tree.entries.items()},
             tuple(d for d in in_order(report.diagnostics) if d.severity == "warning"),
         )  # fmt: skip
@@ -283,12 +282,11 @@ class _Reading:
         node = self.root.get(key)
         return None if node is None or is_broken(node) else definitions.kinds.make(node, family)
 
-
     def _schedule(self, metrics: tuple[Binding, ...], definitions: Definitions) -> Schedule | None:
         """The schedule; what it watches is the loss or one of ``metrics``."""
         made: Schedule | None = self._item("schedule", Schedule, definitions)
         if made is not None and made.watched is not None:
-            check_metric(made.watched.metric, [b.name for b in metrics], self.root.get("schedule"), self.report)
+            check_metric(made.watched.metric, metrics, self.root.get("schedule"), self.report)
         return made
 
 

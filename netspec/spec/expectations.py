@@ -159,9 +159,12 @@ def _metrics(split: str, node: Node, metrics: tuple[Binding, ...], report: Repor
         if not is_broken(node):
             report.error("wrong-type", f"`{split}` takes a map of metrics, got {describe(node)}", node.span)
         return {}
-    known = ["loss", *(b.name for b in metrics)]
+    known = ["loss", *(b.name for b in metrics if b.is_number)]
     found = {}
     for key, entry in node.entries.items():
+        if key not in known and any(b.name == key for b in metrics):
+            report.error("bad-expectation", f"`{key}` is a table, and only numbers can be compared", entry.key_span)
+            continue
         if key not in known:
             near = suggestion(key, known)
             helps = [f"did you mean `{near}`?"] if near else ["add it to `metrics`"]

@@ -36,8 +36,9 @@ def lessons(rule: Rule, model: Model, values: Mapping[ValueRef, Value]) -> list[
             if binding.output is not None and binding.output in values:
                 path = _behind(model, binding.output)
                 if path is None:
-                    made = f"`{binding.output}` is made by a `{model.document.network.node(binding.output.path).kind}`"
-                    _tell(model, f"`{rule.kind}` trains the dense layer that a loss reads, and {made}", binding.span)
+                    made = "an input" if binding.output.is_input else _kind(model, binding.output)
+                    message = f"`{rule.kind}` trains the dense layer that a loss reads, if it may change"
+                    _tell(model, f"{message}; this one reads `{binding.output}`, {made}", binding.span)
                 elif path not in {lesson.path for lesson in found}:
                     units = replace(model.units[path], output=values[binding.output])
                     found.append(Lesson(path, units, binding))
@@ -59,6 +60,11 @@ def _behind(model: Model, output: ValueRef) -> str | None:
             return None
         (ref,) = node.inputs
     return None
+
+
+def _kind(model: Model, output: ValueRef) -> str:
+    node = model.document.network.node(output.path)
+    return f"a frozen `{node.kind}`" if node.common.freeze else f"of the kind `{node.kind}`"
 
 
 def _learns(model: Model, path: str) -> bool:

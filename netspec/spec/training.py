@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from netspec.diagnostics import Report, suggestion
+from netspec.spec.binding import Binding
 from netspec.spec.tree import Entry, Map, Node, Scalar
 from netspec.spec.validation import Place, as_map, build
 
@@ -77,7 +78,7 @@ _ELSEWHERE: Final = {
 }
 
 
-def read_train(entry: Entry | None, metrics: Sequence[str], report: Report) -> Train:
+def read_train(entry: Entry | None, metrics: Sequence[Binding], report: Report) -> Train:
     """The section, or its defaults where it is absent or wrong."""
     section = as_map(entry.value, "train", report) if entry else None
     if entry is None or section is None:
@@ -94,14 +95,17 @@ def read_train(entry: Entry | None, metrics: Sequence[str], report: Report) -> T
     return made
 
 
-def check_metric(name: str, metrics: Sequence[str], at: Node | None, report: Report) -> None:
+def check_metric(name: str, metrics: Sequence[Binding], at: Node | None, report: Report) -> None:
     """Whether there is a metric to compare by; ``at`` is the map that names it, perhaps below a kind."""
-    known = ["loss", *metrics]
+    known = ["loss", *(b.name for b in metrics if b.is_number)]
     if name in known or at is None:
         return
     inner = next(iter(at.entries.values())).value if isinstance(at, Map) and len(at.entries) == 1 else None
     named = next((m.get("metric") for m in (at, inner) if isinstance(m, Map) and "metric" in m.entries), None)
+    where = (named or at).span
+    if any(b.name == name for b in metrics):
+        report.error("wrong-type", f"`{name}` is a table, and only numbers can be compared", where)
+        return
     near = suggestion(name, known)
     helps = [f"did you mean `{near}`?"] if near else [f"there are {', '.join(f'`{k}`' for k in known)}"]
-    where = (named or at).span
     report.error("unknown-kind", f"there is no metric `{name}` in `metrics`", where, helps=helps)

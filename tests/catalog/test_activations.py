@@ -23,6 +23,7 @@ EXPECTED = {
     "hard_tanh": lambda x: np.clip(x, -1, 1),
     "relu": lambda x: np.maximum(x, 0),
     "relu6": lambda x: np.clip(x, 0, 6),
+    "noisy_relu": lambda x: np.maximum(x, 0),  # no noise outside training
     "leaky_relu": lambda x: np.where(x > 0, x, 0.01 * x),
     "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
     "celu": lambda x: np.where(x > 0, x, np.expm1(x)),
@@ -58,9 +59,10 @@ def test_values_and_derivative(kind: type[FormulaActivation]) -> None:
 @pytest.mark.parametrize("kind", FORMULAS, ids=lambda kind: kind.kind)
 def test_documented_formula_is_the_computed_one(kind: type[FormulaActivation]) -> None:
     one = kind()
-    written = one.bound(one.formula, ("x",))
+    written = one.bound(one.formula.replace("normal()", "0.7"), ("x",))
+    computed = one.bound(one.stable.replace("normal()", "0.7"), ("x",))
     given = {"x": np.array([-3.7, -0.6, 0.45, 2.2, 7.0])}
-    np.testing.assert_allclose(evaluate_scalar(written, given), evaluate_scalar(one.computed(), given), rtol=1e-12)
+    np.testing.assert_allclose(evaluate_scalar(written, given), evaluate_scalar(computed, given), rtol=1e-12)
     assert kind.reference in (kind.__doc__ or "")
 
 
@@ -131,6 +133,27 @@ def test_draws_are_taken_in_training_only() -> None:
     noisy.apply(bench.scope, bench.input("x", 9))
     keys = [value.node.op.key for value in bench.graph.graph("g", {}).inputs]
     assert {"layer/draw0/stream_hi", "layer/draw0/stream_lo", "step"} <= set(keys)
+
+
+def test_noise_of_a_noisy_relu_has_the_variance_of_a_sigmoid() -> None:
+    bench = Bench(training=True)
+    x = bench.input("x", 20_000)
+    output = Activation.kinds["noisy_relu"]().apply(bench.scope, x)
+    (slope,) = bench.gradient(output, [x], **noise(np.full((1, 20_000), 2.0)))
+    values = bench.value(output, **noise(np.full((1, 20_000), 2.0)))
+    kept = values > 0  # nearly all: 2 is two deviations above 0
+    sigmoid = 1 / (1 + math.exp(-2))
+    assert (values - 2)[kept].std() == pytest.approx(math.sqrt(sigmoid), rel=0.05)
+    # x + n s(x) with s = sqrt(sigmoid) has the derivative 1 + n s (1 - sigmoid) / 2, and n s is x's distance.
+    expected = np.where(kept, 1 + (values - 2) * (1 - sigmoid) / 2, 0)
+    np.testing.assert_allclose(slope, expected, rtol=1e-9)
+    far = bench.gradient(output, [x], **noise(np.full((1, 20_000), -1000.0)))[0]
+    np.testing.assert_array_equal(far, 0)
+
+
+def noise(x: np.ndarray) -> dict[str, np.ndarray]:
+    halves = {f"layer/draw0/stream_{half}": np.float32(value) for half, value in (("hi", 3), ("lo", 5))}
+    return {"x": x, "step": np.float32(0), **halves}
 
 
 @pytest.mark.parametrize("text", ["x +", "y * 2", "x, x", "__import__('os')"])

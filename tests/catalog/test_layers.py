@@ -54,6 +54,38 @@ def test_dense_with_sizes_that_the_data_tell() -> None:
     assert y.type.shape == (BATCH, WORDS)
 
 
+def test_dense_tells_what_its_units_see() -> None:
+    bench, y = built("dense", (4,), units=3, activation=Activation.kinds["relu"]())
+    assert bench.scope.units is not None
+    assert bench.scope.units.output is y
+    assert bench.scope.units.net.type.shape == (BATCH, 3)
+    assert built("dense", (T, 4), units=3)[0].scope.units is None
+
+
+def test_maxout() -> None:
+    bench, y = built("maxout", (4,), units=3, pieces=5)
+    assert bench.weights.asked["kernel"] == ((4, 15), GlorotUniform(), (4, 3))
+    assert bench.weights.asked["bias"] == ((15,), Zeros(), (1, 1))
+    x, w, b = RNG.normal(size=(6, 4)), RNG.normal(size=(4, 15)), RNG.normal(size=15)
+    given = {"x0": x, "layer.kernel": w, "layer.bias": b}
+    pieces = (x @ w + b).reshape(6, 5, 3)
+    np.testing.assert_allclose(bench.value(y, **given), pieces.max(axis=1))
+    kernel = next(v for v in bench.graph.graph("g", {"y": y}).inputs if v.type.shape == (4, 15))
+    (slope,) = bench.gradient(y, [kernel], **given)
+    wins = (pieces == pieces.max(axis=1, keepdims=True)).reshape(6, 15)
+    np.testing.assert_allclose(slope, x.T @ wins, rtol=1e-12)
+
+
+def test_maxout_along_a_length_and_without_bias() -> None:
+    bench, y = built("maxout", (T, 4), units=3, bias=False)
+    assert list(bench.weights.asked) == ["kernel"]
+    assert y.type.shape == (BATCH, T, 3)
+    x, w = RNG.normal(size=(2, 7, 4)), RNG.normal(size=(4, 6))
+    found = bench.value(y, **{"x0": x, "layer.kernel": w})
+    np.testing.assert_allclose(found, (x @ w).reshape(2, 7, 2, 3).max(axis=2))
+    assert built("maxout", (WORDS,), units=WORDS)[1].type.shape == (BATCH, WORDS)
+
+
 def test_dense_on_a_map_asks_for_flatten() -> None:
     with pytest.raises(ShapeError) as raised:
         built("dense", (13, 13, 8), units=10)

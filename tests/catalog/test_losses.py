@@ -126,6 +126,102 @@ def test_binary_cross_entropy_over_a_softmax(through: Any) -> None:
     np.testing.assert_allclose(gradient, P * (by_p - (by_p * P).sum(axis=1, keepdims=True)), rtol=1e-10, atol=1e-12)
 
 
+def test_label_smoothing_spreads_a_share_over_all_classes() -> None:
+    smooth = 0.9 * ONE_HOT + 0.1 / 3
+    for through, fields in [(None, {}), (softmaxed, {"logits": False}), (hidden, {"logits": False})]:
+        for target in (CLASSES, ONE_HOT):
+            values, gradient = measured(
+                loss("cross_entropy", label_smoothing=0.1, **fields), Z, target, through=through
+            )
+            np.testing.assert_allclose(values, -(smooth * np.log(P)).sum(axis=1), rtol=1e-12)
+            np.testing.assert_allclose(gradient, P - smooth, rtol=1e-10, atol=1e-12)
+
+
+D = np.array([[0.5, -2.0, 3.0], [0.0, 1.0, -1.0], [0.2, -0.3, 0.1]])
+"""Differences: small, large, 0 and just at the bend of `huber`."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "values", "slopes"),
+    [
+        ("mae", {}, np.abs(D), np.sign(D)),
+        ("huber", {}, np.where(np.abs(D) > 1, np.abs(D) - 0.5, D * D / 2), np.clip(D, -1, 1)),
+        ("huber", {"delta": 0.25}, np.where(np.abs(D) > 0.25, 0.25 * (np.abs(D) - 0.125), D * D / 2),
+         np.clip(D, -0.25, 0.25)),
+        ("quantile", {"q": 0.9}, np.where(D < 0, -0.9 * D, 0.1 * D), np.where(D < 0, -0.9, np.where(D > 0, 0.1, 0))),
+    ],
+)  # fmt: skip
+def test_losses_of_differences(kind: str, fields: dict[str, float], values: np.ndarray, slopes: np.ndarray) -> None:
+    found, gradient = measured(loss(kind, **fields), D + 1, np.ones_like(D))
+    np.testing.assert_allclose(found, values.mean(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(gradient, slopes / 3, rtol=1e-12)
+
+
+def test_a_quantile_is_where_its_loss_is_least() -> None:
+    targets = np.random.default_rng(3).exponential(size=(1000, 1))
+    grid = np.linspace(0, 5, 501)
+    one = loss("quantile", q=0.8)
+    sums = [measured(one, np.full_like(targets, y), targets)[0].sum() for y in grid]
+    assert grid[int(np.argmin(sums))] == pytest.approx(np.quantile(targets, 0.8), abs=0.02)
+
+
+def test_hinge_against_classes() -> None:
+    values, gradient = measured(loss("hinge", margin=0.5), Z, CLASSES)
+    own = Z[np.arange(4), CLASSES][:, None]
+    over = np.where(ONE_HOT > 0, 0, 0.5 + Z - own)
+    np.testing.assert_allclose(values, np.maximum(over, 0).mean(axis=1), rtol=1e-12)
+    active = (over > 0) / 3
+    np.testing.assert_allclose(gradient, active - ONE_HOT * active.sum(axis=1, keepdims=True), rtol=1e-12, atol=1e-15)
+
+
+def test_hinge_of_single_scores() -> None:
+    z, t = np.array([[0.3], [2.0], [-0.4], [0.0]]), np.array([[1.0], [1.0], [1.0], [-1.0]])
+    for target in (t, np.maximum(t, 0), (t[:, 0] > 0) * 1):
+        values, gradient = measured(loss("hinge"), z, target)
+        np.testing.assert_allclose(values, [0.7, 0, 1.4, 1], rtol=1e-12)
+        np.testing.assert_allclose(gradient, [[-1], [0], [-1], [1]], rtol=1e-12)
+
+
+def test_perceptron_costs_only_what_is_wrong() -> None:
+    z, t = np.array([[0.3], [2.0], [-0.4], [0.5]]), np.array([[1.0], [1.0], [1.0], [-1.0]])
+    values, gradient = measured(loss("perceptron"), z, t)
+    np.testing.assert_allclose(values, [0, 0, 0.4, 0.5], rtol=1e-12)
+    np.testing.assert_allclose(gradient, [[0], [0], [-1], [1]], rtol=1e-12)
+    values, gradient = measured(loss("perceptron"), Z[2:], CLASSES[2:])
+    np.testing.assert_allclose(values, [0.1, 0], rtol=1e-9)
+    np.testing.assert_allclose(gradient, [[1, -1, 0], [0, 0, 0]], atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("through", "fields"), [(None, {}), (softmaxed, {"logits": False}), (hidden, {"logits": False})]
+)
+def test_kl_is_the_cross_entropy_above_the_targets_own(through: Any, fields: dict[str, bool]) -> None:
+    t = np.array([[0.2, 0.3, 0.5], [0.0, 1.0, 0.0], [0.5, 0.5, 0.0], [0.1, 0.1, 0.8]])
+    values, gradient = measured(loss("kl", **fields), Z, t, through=through)
+    log_t = np.log(np.where(t > 0, t, 1))
+    np.testing.assert_allclose(values, (t * (log_t - np.log(P))).sum(axis=1), rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(gradient, P - t, rtol=1e-10, atol=1e-12)
+    assert "`kl`" in (loss("kl").remark(*probabilities()) or "")
+
+
+def probabilities() -> tuple[Any, Any]:
+    bench = Bench()
+    return bench.scope, Softmax().apply(bench.scope, bench.input("z", 3))
+
+
+def test_poisson() -> None:
+    t = np.array([[0.0, 3.0, 1.0]] * 4)
+    values, gradient = measured(loss("poisson"), Z, t)
+    np.testing.assert_allclose(values, (np.exp(Z) - t * Z).mean(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(gradient, (np.exp(Z) - t) / 3, rtol=1e-12)
+    rates = np.exp(Z)
+    values, _ = measured(loss("poisson", log=False), rates, t)
+    np.testing.assert_allclose(values, (rates - t * np.log(rates + 1e-8)).mean(axis=1), rtol=1e-12)
+    bench = Bench()
+    shown = loss("poisson").probabilities(bench.scope, bench.input("z", 3))
+    np.testing.assert_allclose(bench.value(shown, z=Z), rates)
+
+
 def test_nothing_overflows_far_out() -> None:
     z, classes = np.array([[1000.0, -1000.0, 0.0], [80.0, -80.0, 0.0]]), np.array([1, 0])
     for kind, through, fields in [
@@ -135,6 +231,13 @@ def test_nothing_overflows_far_out() -> None:
         ("binary_cross_entropy", None, {}),
         ("binary_cross_entropy", sigmoided, {"logits": False}),
         ("binary_cross_entropy", softmaxed, {"logits": False}),
+        ("cross_entropy", None, {"label_smoothing": 0.1}),
+        ("kl", None, {}),
+        ("hinge", None, {}),
+        ("perceptron", None, {}),
+        ("mae", None, {}),
+        ("huber", None, {}),
+        ("quantile", None, {}),
     ]:
         values, gradient = measured(loss(kind, **fields), z, classes, through=through)
         assert np.isfinite(values).all(), kind
@@ -232,12 +335,29 @@ def test_same_as_pytorch() -> None:
     torch = pytest.importorskip("torch")
     f = torch.nn.functional
     z, t = torch.tensor(Z, requires_grad=True), torch.tensor(ONE_HOT)
-    for kind, theirs in [
-        ("cross_entropy", f.cross_entropy(z, torch.tensor(CLASSES), reduction="none")),
-        ("mse", f.mse_loss(z, t, reduction="none").mean(dim=1)),
-        ("binary_cross_entropy", f.binary_cross_entropy_with_logits(z, t, reduction="none").sum(dim=1)),
-    ]:
-        values, gradient = measured(loss(kind), Z, ONE_HOT)
-        (slope,) = torch.autograd.grad(theirs.sum(), z)
-        np.testing.assert_allclose(values, theirs.detach().numpy(), rtol=1e-10)
-        np.testing.assert_allclose(gradient, slope.numpy(), rtol=1e-10, atol=1e-12)
+    soft = torch.softmax(torch.tensor(Z[::-1].copy()), dim=1)
+    counts, margins = torch.tensor(np.array([[0.0, 3.0, 1.0]] * 4)), torch.tensor(CLASSES)
+    log_p = f.log_softmax(z, dim=1)
+    every: list[tuple[str, dict[str, Any], Any, Any]] = [
+        ("cross_entropy", {}, t, f.cross_entropy(z, margins, reduction="none")),
+        (
+            "cross_entropy",
+            {"label_smoothing": 0.2},
+            t,
+            f.cross_entropy(z, margins, reduction="none", label_smoothing=0.2),
+        ),
+        ("mse", {}, t, f.mse_loss(z, t, reduction="none").mean(dim=1)),
+        ("mae", {}, t, f.l1_loss(z, t, reduction="none").mean(dim=1)),
+        ("huber", {}, t, f.huber_loss(z, t, reduction="none").mean(dim=1)),
+        ("huber", {"delta": 0.3}, t, f.huber_loss(z, t, reduction="none", delta=0.3).mean(dim=1)),
+        ("hinge", {"margin": 1.1}, margins, f.multi_margin_loss(z, margins, reduction="none", margin=1.1)),
+        ("hinge", {"margin": 0.4}, margins, f.multi_margin_loss(z, margins, reduction="none", margin=0.4)),
+        ("kl", {}, soft, f.kl_div(log_p, soft, reduction="none").sum(dim=1)),
+        ("poisson", {}, counts, f.poisson_nll_loss(z, counts, reduction="none").mean(dim=1)),
+        ("binary_cross_entropy", {}, t, f.binary_cross_entropy_with_logits(z, t, reduction="none").sum(dim=1)),
+    ]
+    for kind, fields, target, theirs in every:
+        values, gradient = measured(loss(kind, **fields), Z, target.numpy())
+        (slope,) = torch.autograd.grad(theirs.sum(), z, retain_graph=True)
+        np.testing.assert_allclose(values, theirs.detach().numpy(), rtol=1e-10, atol=1e-12, err_msg=kind)
+        np.testing.assert_allclose(gradient, slope.numpy(), rtol=1e-10, atol=1e-12, err_msg=kind)

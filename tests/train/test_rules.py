@@ -66,9 +66,7 @@ def test_perceptron_rule_of_a_batch_is_the_mean(tmp_path: Path) -> None:
     target = np.concatenate([sided(X), 1 - sided(X)], axis=1)
     layers = "[{dense: {units: 2, activation: step, name: u}}]"
     text = spec(layers, "{perceptron: 0.5}", target=target, train="epochs: 1, batch: full")
-    (before, _), (after, _) = (
-        trained(text.replace("epochs: 1", f"epochs: {n}"), tmp_path / f"{n}") for n in (1, 2)
-    )
+    (before, _), (after, _) = (trained(text.replace("epochs: 1", f"epochs: {n}"), tmp_path / f"{n}") for n in (1, 2))
     w, b = before["u.kernel"], before["u.bias"]
     error = target - (X @ w + b >= 0)
     np.testing.assert_allclose(after["u.kernel"], w + 0.5 * X.T @ error / len(X), rtol=1e-5, atol=1e-6)
@@ -91,9 +89,7 @@ def test_delta_rule_learns_from_the_net_input(tmp_path: Path) -> None:
 def test_a_taught_rule_leaves_the_layers_before_it_alone(tmp_path: Path) -> None:
     layers = f"[{{dense: {{units: 3, activation: tanh, name: hidden}}}}, {UNIT[1:]}"
     text = spec(layers, "{perceptron: 0.5}", target=sided(X), train="epochs: 1, batch: 1")
-    (before, _), (after, _) = (
-        trained(text.replace("epochs: 1", f"epochs: {n}"), tmp_path / f"{n}") for n in (1, 3)
-    )
+    (before, _), (after, _) = (trained(text.replace("epochs: 1", f"epochs: {n}"), tmp_path / f"{n}") for n in (1, 3))
     np.testing.assert_array_equal(before["hidden.kernel"], after["hidden.kernel"])
     assert (before["u.kernel"] != after["u.kernel"]).any()
 
@@ -102,9 +98,7 @@ def test_hebbs_rule_stores_orthonormal_pairs(tmp_path: Path) -> None:
     x = np.array([[0.5, 0.5, 0.5, 0.5], [0.5, -0.5, 0.5, -0.5]], np.float32)
     target = np.array([[1.0, -1.0, 2.0], [-1.0, 3.0, 0.0]], np.float32)
     layers = "[{dense: {units: 3, bias: false, init: {kernel: 0}, name: u}}]"
-    found, lines = trained(
-        spec(layers, "hebbian", target=target, x=x, train="epochs: 1, batch: 1"), tmp_path / "run"
-    )
+    found, lines = trained(spec(layers, "hebbian", target=target, x=x, train="epochs: 1, batch: 1"), tmp_path / "run")
     np.testing.assert_allclose(x @ found["u.kernel"], target, atol=1e-6)
     assert lines[0]["step"] == 2
 
@@ -125,9 +119,8 @@ def test_ojas_rule_finds_the_first_principal_direction(tmp_path: Path) -> None:
     x = (rng.normal(size=(200, 3)) * [2.0, 0.7, 0.3]) @ turn
     x = (x - x.mean(axis=0)).astype(np.float32)
     # What is measured is how well the code gives the input back: by the same weights.
-    layers = "[{dense: {units: 1, bias: false, name: code}}, " + (
-        "{dense: {units: 3, bias: false, share: {kernel: code.kernel.T}}}]"
-    )
+    decoder = "{dense: {units: 3, bias: false, share: {kernel: code.kernel.T}}}"
+    layers = f"[{{dense: {{units: 1, bias: false, name: code}}}}, {decoder}]"
     text = spec(layers, "{oja: 0.02}", target=x, x=x, train="epochs: 60, batch: 20")
     found, lines = trained(text, tmp_path / "run")
     w = found["code.kernel"][:, 0]
@@ -152,8 +145,8 @@ def test_ojas_rule_step_by_step(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("layers", "optimizer", "message"),
     [
-        ("[{dense: {units: 1, name: u}}, {affine: {}}]", "perceptron", "`affine_1` is made by a `affine`"),
-        ("[{dense: {units: 1, freeze: true}}]", "delta", "trains the dense layer that a loss reads"),
+        ("[{dense: {units: 1, name: u}}, {affine: {}}]", "perceptron", "reads `affine_1`, of the kind `affine`"),
+        ("[{dense: {units: 1, freeze: true}}]", "delta", "reads `dense_1`, a frozen `dense`"),
         ("[{dense: {units: 1, freeze: true}}]", "oja", "the network has none that may change"),
     ],
 )

@@ -13,7 +13,7 @@ from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import apply
 from netspec.data.fieldtype import FieldType
-from netspec.tensortype import TensorType
+from netspec.tensortype import ShapeError, TensorType
 
 
 class Kl(Loss):
@@ -37,8 +37,9 @@ class Kl(Loss):
         return CrossEntropy(logits=self.logits)
 
     def check(self, output: TensorType, target: FieldType) -> None:
+        if output.rank < 2 or output.channels == 1:
+            raise ShapeError("`kl` needs a score for each class, got a single output")
         super().check(output, target)
-        self.crossed.check(output, target)
 
     def build(self, g: Scope, output: Value, target: Value) -> Value:
         t = numbers(g, output, target)

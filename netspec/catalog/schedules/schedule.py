@@ -55,9 +55,10 @@ class Schedule(Declared, family="schedule"):
     def rate(self, lr: float, now: Moment, told: Told = START) -> float:
         """The learning rate of the step ``now``; ``lr`` is the optimizer's."""
         climb = self.warmup + round(self.warmup_epochs * now.steps / max(now.epochs, 1))
-        rest = replace(now, step=max(now.step - climb, 0), steps=max(now.steps - climb, 0))
-        value = self.value(lr, rest, told)
-        return value * (now.step + 1) / climb if now.step < climb else value
+        rest = max(now.steps - climb, 0)
+        if now.step < climb:
+            return self.value(lr, Moment(0, rest, 0, now.epochs), told) * (now.step + 1) / climb
+        return self.value(lr, replace(now, step=now.step - climb, steps=rest), told)
 
     @abstractmethod
     def value(self, lr: float, now: Moment, told: Told) -> float:

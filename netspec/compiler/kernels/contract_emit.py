@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from llvmlite import ir as llvm
 
-from netspec.compiler.kernels import ir
+from netspec.compiler.kernels import ir, processor
 from netspec.compiler.kernels.contract import HEADER, Contract
 from netspec.compiler.kernels.ir import I64, Builder, Value
 from netspec.compiler.kernels.kernel import WORDS_PER_OPERAND, Operand, Place
+from netspec.compiler.kernels.processor import Tile
 
-WIDE = 8  # vectors of the tile for a single row, which needs eight chains to hide the multiply-add's latency
+CHAINS = 8  # registers of sums that hide the latency of a multiply-add: two begin in a cycle, each takes four
 ELEMENT = {"float32": ir.F32, "uint8": ir.I8, "uint16": ir.I16, "int32": ir.I32, "int64": ir.I64}
 
 
@@ -290,3 +291,9 @@ def argument(builder: Builder, args: Value, index: int) -> Value:
 def heights(rows: int) -> list[int]:
     """Rows of the tiles: the full one, then powers of two for what is left below it."""
     return [rows, *(height for height in (8, 4, 2, 1) if height < rows)]
+
+
+def edge_widths(tile: Tile) -> dict[int, int]:
+    """Vectors of the widest tile for the few rows below the full tiles: ``CHAINS`` registers of sums."""
+    lanes = {"avx512": 16, "avx2": 8}.get(processor.current().level, 4)
+    return {height: CHAINS * lanes // ir.LANES // height for height in (2, 1) if height < tile.rows}

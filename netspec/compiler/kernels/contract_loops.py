@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import partial
 
 from netspec.compiler.kernels import ir
-from netspec.compiler.kernels.contract import PACKED_BYTES, SCRATCH_BYTES, WORDS, Contract
+from netspec.compiler.kernels.contract import PACKED_BYTES, SCRATCH_BYTES, SECOND_LEVEL_BYTES, WORDS, Contract
 from netspec.compiler.kernels.contract_emit import (
-    WIDE,
     Columns,
     argument,
+    edge_widths,
     emit_ask,
     emit_deferred,
     emit_finish,
@@ -45,13 +45,15 @@ class _Loops:
         self.scratch = builder.add(self.word["scratch"], ir.product(builder, thread, SCRATCH_BYTES))
         tile = product.tile
         widths = {tile.vectors, 1}
-        self.tiles = {(h, w): emit_tile(builder, h, w) for h in heights(tile.rows) for w in widths}
-        self.tiles[1, WIDE] = emit_tile(builder, 1, WIDE)
+        self.edges = edge_widths(tile)
+        shapes = {(h, w) for h in heights(tile.rows) for w in widths}
+        shapes |= {(h, 1 << i) for h, widest in self.edges.items() for i in range(widest.bit_length())}
+        self.tiles = {shape: emit_tile(builder, *shape) for shape in sorted(shapes)}
         self.finish = {w: emit_finish(builder, product, w) for w in widths}
         self.later = emit_deferred(builder, product, tile.vectors) if product.deferred else None
         self.pack, self.ask = emit_pack(builder), emit_ask(builder)
         with builder.goto_entry_block():
-            held = max(tile.rows * tile.vectors, WIDE)
+            held = max(h * w for h, w in self.tiles)
             self.buffer = builder.ptrtoint(_aligned(builder, held), I64)
             # Of the tile whose epilogue is owed: row, vector, rows (none: zero), vectors.
             self.owed = [builder.alloca(I64) for _ in range(4)] if product.deferred else []
@@ -68,44 +70,74 @@ class _Loops:
         if self.product.deferred:
             for place in self.owed[2:]:
                 builder.store(I64(0), place)
-        single = builder.icmp_signed("==", builder.sub(self.stop, self.first), I64(1))
-
-        def one_row() -> list[Value]:
-            whole = builder.and_(self.vectors, I64(-WIDE))
-            ir.counted(builder, 0, whole, [], lambda v, _: self._row_of_vectors(v), WIDE, unroll=False)
-            return [whole]
-
-        (start,) = ir.branch(builder, single, one_row, lambda: [I64(0)])
+        whole = self._whole()
 
         def block(row: Value, _: list[Value]) -> None:
-            stop = ir.minimum(builder, builder.add(row, self.word["row_block"]), self.stop)
-            self._bands(row, stop, start)
+            self._bands(row, ir.minimum(builder, builder.add(row, self.word["row_block"]), whole))
 
-        ir.counted(builder, self.first, self.stop, [], block, self.word["row_block"], unroll=False)
+        ir.counted(builder, self.first, whole, [], block, self.word["row_block"], unroll=False)
         if self.product.deferred:
             self._settle()
+        ir.when(builder, builder.icmp_signed("<", whole, self.stop), lambda: self._edge(whole))
 
-    def _row_of_vectors(self, vector: Value) -> None:
-        """Eight vectors of a lone row over the whole depth."""
+    def _whole(self) -> Value:
+        """The end of the rows that bands compute; the one to three below would leave the multipliers idle there.
+
+        Their pass over B is cheap where it comes from the second-level cache, and free where no other rows need it.
+        """
+        builder, height = self.builder, self.product.tile.rows
+        count = builder.sub(self.stop, self.first)
+        few = builder.icmp_signed("<", count, I64(min(4, height)))
+        near = builder.icmp_signed("<=", builder.mul(self.vectors, self.word["k"]), I64(2 * SECOND_LEVEL_BYTES // 64))
+        rest = builder.and_(builder.urem(count, I64(height)), I64(3))
+        return builder.sub(self.stop, builder.select(builder.or_(few, near), rest, I64(0)))
+
+    def _edge(self, first: Value) -> None:
+        """The last rows over the whole depth, several panels at once: eight vectors, then four, two, one."""
+        builder, start, width = self.builder, I64(0), max(self.edges.values())
+        while width:
+            stop = builder.and_(self.vectors, I64(-width))
+            ir.counted(builder, start, stop, [], partial(self._edge_strip, first, width), width, unroll=False)
+            start, width = stop, width // 2
+
+    def _edge_strip(self, first: Value, width: int, vector: Value, _: list[Value]) -> None:
+        row = first
+        for height, widest in self.edges.items():
+
+            def run(height: int, row: Value, narrow: int = min(widest, width)) -> Value:
+                for j in range(0, width, narrow):
+                    self._edge_tile(height, narrow, row, self.builder.add(vector, I64(j)))
+                return self.builder.add(row, I64(height))
+
+            (row,) = self._while_rows(row, self.stop, height, run)
+
+    def _edge_tile(self, height: int, width: int, row: Value, vector: Value) -> None:
         builder, word = self.builder, self.word
-        a = builder.add(word["a"], builder.mul(self.first, word["a_row"]))
+        a = builder.add(word["a"], builder.mul(row, word["a_row"]))
         b = builder.add(word["b"], self.columns.offset(builder, vector))
         builder.call(
-            self.tiles[1, WIDE],
+            self.tiles[height, width],
             [a, word["a_row"], word["a_col"], b, word["b_row"], self.columns.single, self.columns.pair, word["k"],
              self.buffer, I64(0)],
         )  # fmt: skip
-        width = self.product.tile.vectors
-        for j in range(0, WIDE, width):
-            self._finish(width, self.first, builder.add(vector, I64(j)), I64(1), builder.add(self.buffer, I64(64 * j)))
+        narrow = min(width, self.product.tile.vectors)
+        pieces = height * width // narrow
 
-    def _bands(self, row: Value, stop: Value, start: Value) -> None:
+        def finish(i: Value, _: list[Value]) -> None:
+            below, right = builder.udiv(i, I64(width // narrow)), builder.urem(i, I64(width // narrow))
+            buffer = builder.add(self.buffer, ir.product(builder, i, 64 * narrow))
+            at = builder.add(vector, ir.product(builder, right, narrow))
+            self._finish(narrow, builder.add(row, below), at, I64(1), buffer)
+
+        ir.counted(builder, 0, pieces, [], finish, unroll=False)
+
+    def _bands(self, row: Value, stop: Value) -> None:
         """Bands as wide as the tile, then single vectors."""
         builder, width = self.builder, self.product.tile.vectors
-        narrow = start
+        narrow: Value = I64(0)
         if width > 1:
             narrow = builder.sub(self.vectors, builder.and_(self.vectors, I64(width - 1)))
-            ir.counted(builder, start, narrow, [], lambda v, _: self._band(v, width, row, stop), width, unroll=False)
+            ir.counted(builder, 0, narrow, [], lambda v, _: self._band(v, width, row, stop), width, unroll=False)
         ir.counted(builder, narrow, self.vectors, [], lambda v, _: self._band(v, 1, row, stop), 1, unroll=False)
 
     def _band(self, vector: Value, width: int, row: Value, stop: Value) -> None:

@@ -186,9 +186,9 @@ def test_blocks_do_not_change_bits(m: int, k: int, n: int, rows: bool) -> None:
 
 def test_rows_do_not_depend_on_how_many_there_are() -> None:
     """A sample's result has the same bits alone, in a batch, at an edge."""
-    call, case = entry(kernel(FORWARD)), Forward(37, 300, 150)
+    call, case = entry(kernel(FORWARD)), Forward(37, 300, 250)
     whole = case.run(call)
-    for count in (1, 3, 8, 20):
+    for count in (1, 2, 3, 5, 7, 8, 9, 18, 20):
         case.words[6] = count
         assert case.run(call)[:count].tobytes() == whole[:count].tobytes()
 
@@ -225,18 +225,20 @@ def test_deferred_update_is_not_blocked() -> None:
         assert got.tobytes() == wanted.tobytes()
 
 
-def test_extras_of_rows_and_bytes_and_places() -> None:
-    m, k, n = 19, 5, 40
+@pytest.mark.parametrize("m", [1, 2, 3, 19])
+@pytest.mark.parametrize("n", [40, 250])
+def test_extras_of_rows_and_bytes_and_places(m: int, n: int) -> None:
+    k, padded = 5, -(-n // 32) * 32
     rng = np.random.default_rng(1)
     a, b, scale = rng.random((m, k), np.float32), rng.random((k, n), np.float32), rng.random(m, np.float32)
-    mask, held = lines(m, 64, dtype=np.uint8), panels(b, 32)
+    mask, held = lines(m, padded, dtype=np.uint8), panels(b, 32)
     mask[:] = rng.integers(0, 255, mask.shape)
-    c, index = lines(m, 64), lines(m, 64)
+    c, index = lines(m, padded), lines(m, padded)
     words = np.array(
         contract_words(
             a.ctypes.data, 4 * k, 4, held.ctypes.data, *held.strides[:2], m, n, k, 32, 0, 0,
-            [(scale.ctypes.data, 4, 0, 0), (mask.ctypes.data, 64, 0, 32)],
-            [(c.ctypes.data, 256, 0, 128), (index.ctypes.data, 256, 0, 128)],
+            [(scale.ctypes.data, 4, 0, 0), (mask.ctypes.data, padded, 0, 32)],
+            [(c.ctypes.data, 4 * padded, 0, 128), (index.ctypes.data, 4 * padded, 0, 128)],
         )
     )  # fmt: skip
     entry(kernel(MIXED))(words.ctypes.data, 0, 1, 0)
@@ -295,7 +297,7 @@ def cross_compiled() -> str:
     from llvmlite import ir as llvm
 
     from netspec.compiler.kernels.contract import Contract
-    from netspec.compiler.kernels.contract_emit import emit_deferred, emit_tile, heights
+    from netspec.compiler.kernels.contract_emit import edge_widths, emit_deferred, emit_tile, heights
 
     try:
         machine = objects.target_machine(processor.current())
@@ -310,6 +312,9 @@ def cross_compiled() -> str:
         for height in heights(product.tile.rows):
             emit_tile(builder, height, width).linkage = "external"
         emit_deferred(builder, product, width).linkage = "external"
+    for height, width in edge_widths(product.tile).items():
+        if width not in {product.tile.vectors, 1}:
+            emit_tile(builder, height, width).linkage = "external"
     parsed = binding.parse_assembly(str(module))
     options = binding.create_pipeline_tuning_options(speed_level=3)
     passes = binding.create_pass_builder(machine, options)
