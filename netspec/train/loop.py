@@ -123,12 +123,11 @@ class Trainer:
         """All epochs that are left, or why there are some."""
         stop: Status | None = None
         while stop is None and not self.is_done:
-            stop = self._epoch()
+            stop = self._epoch(log)
             # After Ctrl-C there is no time to measure: the epoch ends when the run goes on.
             if self.at.step_in_epoch == self.steps_per_epoch and stop != "interrupted":
                 self._end_epoch(log)
-            if stop is None and time.perf_counter() - self._saved > CHECKPOINT_SECONDS:
-                self.save(log)
+            self._save_in_time(stop, log)
         return stop
 
     def _told_of_compiling(self, told: Callable[[int, int], None] | None) -> Callable[[int, int], None]:
@@ -160,7 +159,7 @@ class Trainer:
         save_checkpoint(self.run.state, Checkpoint(arrays, dict(vars(self.at))))
         self._saved = time.perf_counter()
 
-    def _epoch(self) -> Status | None:
+    def _epoch(self, log: MetricsLog) -> Status | None:
         """The steps left of this epoch; None when they are done."""
         order = epoch_order(self.rows, self.train.seed, self.at.epoch, shuffle=self.train.shuffle)
         whole = len(order) // self.batch
@@ -172,7 +171,13 @@ class Trainer:
             stop = self._steps(rows)
             if stop is not None:
                 return stop
+            self._save_in_time(stop, log)
         return None
+
+    def _save_in_time(self, stop: Status | None, log: MetricsLog) -> None:
+        """So that a crash costs seconds of work, in an epoch of hours too; what stops is saved anyway."""
+        if stop is None and time.perf_counter() - self._saved > CHECKPOINT_SECONDS:
+            self.save(log)
 
     def _chunk(self, left: int) -> int:
         """How many steps to take before looking up."""
