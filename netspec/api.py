@@ -60,9 +60,9 @@ def validate(specs: Sequence[str | Path], *, stdin: str | None = None) -> list[V
     """
     results = []
     for spec in specs:
-        checked = check(stdin or "") if spec == "-" else check(Path(spec))
-        faults = tuple(in_order(checked.report.diagnostics))
         name = "<stdin>" if spec == "-" else str(spec)
+        checked = check(stdin or "", name=name) if spec == "-" else check(Path(spec))
+        faults = tuple(in_order(checked.report.diagnostics))
         results.append(Validated(name, faults, dict(checked.report.sources), checked.waiting))
     return results
 

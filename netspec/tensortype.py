@@ -137,9 +137,6 @@ class TensorType:
     def with_shape(self, shape: Iterable[Dim]) -> TensorType:
         return replace(self, shape=tuple(shape), layout=ROWS)
 
-    def with_dtype(self, dtype: DType) -> TensorType:
-        return replace(self, dtype=dtype)
-
     def with_layout(self, layout: Layout) -> TensorType:
         return replace(self, layout=layout)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -45,6 +46,11 @@ def end_of(error: BaseException) -> int:
             from netspec.runs.files import disk_fault
 
             code = end_of(disk_fault(error, "use", Path(os.fsdecode(name))))
+        case OSError(errno=errno.ENOSPC):
+            # Files are written under `disk_faults`, which names them: without a name it is the output's disk.
+            from netspec.runs.files import disk_fault
+
+            code = end_of(disk_fault(error, "write", Path("standard output")))
         case _:
             _report(error)
     return code

@@ -30,9 +30,14 @@ class Checked:
     waiting: tuple[str, ...] = ()
 
 
-def check(spec: Path | str, overrides: Sequence[str] = (), *, base: Path | None = None) -> Checked:
-    """Read a spec, fit its shapes together and hold it to the static facts that it expects; raises nothing."""
-    document, report = examine(spec, overrides, base=base)
+def check(
+    spec: Path | str, overrides: Sequence[str] = (), *, base: Path | None = None, name: str = "<text>"
+) -> Checked:
+    """Read a spec, fit its shapes together and hold it to the static facts that it expects; raises nothing.
+
+    A spec that is a text is called ``name`` in what is said of it.
+    """
+    document, report = examine(spec, overrides, base=base, name=name)
     if document is None:
         return Checked(None, report)
     was_sound = not report.failed

@@ -107,16 +107,16 @@ def _check_inputs(network: Network, fields: Mapping[str, FieldType], report: Rep
 
 
 def examine(
-    spec: Path | str, overrides: Sequence[str] = (), *, base: Path | None = None
+    spec: Path | str, overrides: Sequence[str] = (), *, base: Path | None = None, name: str = "<text>"
 ) -> tuple[Document | None, Report]:
-    """As `load`, and never raises: the document as far as it can be made, and the faults."""
+    """As `load`, and never raises: the document as far as it can be made, and the faults; ``name`` is a text's."""
     report = Report()
     root: Map | None
     if isinstance(spec, Path):
         file = str(spec)
         root = read_file(spec, report)
     else:
-        file = "<text>"
+        file = name
         tree = read_text(spec, file, report)
         root = None if tree is None else resolve_includes(tree, file, report)
     if root is None:

@@ -233,26 +233,6 @@ def check_facts(expect: Expect, whole: Mapping[str, Any], predictor: Mapping[str
     return waiting
 
 
-def check_metrics(expect: Expect, measured: Mapping[str, Mapping[str, float]], report: Report) -> list[str]:
-    """Hold results to what `expect` says of them; those that were not measured are returned, as text.
-
-    Args:
-        expect: The section.
-        measured: ``loss`` and metrics by name, for each split.
-        report: Where results that are otherwise go, as `expectation-failed`.
-    """
-    waiting = []
-    for split, comparisons in expect.metrics.items():
-        for name, comparison in comparisons.items():
-            value = measured.get(split, {}).get(name)
-            if value is None:
-                waiting.append(f"`{name}` was not measured on `{split}`")
-            elif not comparison.holds(value):
-                message = f"`{name}` on `{split}` is {value:.6g}, and the spec expects {comparison}"
-                report.error("expectation-failed", message, comparison.span)
-    return waiting
-
-
 def check_example(example: Example, given: Any, report: Report) -> None:
     """Hold what the network gave for an example, as nested lists, to what the spec says."""
     message = _difference(example.output, given, example.within)

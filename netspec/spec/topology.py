@@ -75,7 +75,7 @@ def _inputs(section: Map, key_span: Span, environment: Environment, report: Repo
     node = environment.resolve(node)
     if not isinstance(node, Map) or not node.entries:
         if not is_broken(node):
-            what = "an empty map" if isinstance(node, Map) else describe(node)
+            what = describe(node)
             report.error("wrong-type", f"`inputs` takes a map of names and shapes, got {what}", node.span)
         return ()
     entries = [e for e in node.entries.values() if check_name(e.key, "an input", e.key_span, report)]
@@ -171,10 +171,12 @@ def check_liveness(topology: Topology, readers: Iterable[ValueRef | None], repor
     told: set[tuple[str, ...]] = set()
     for node in network.nodes:
         if node.path not in live:
-            chain = next(chain for chain in _chains(node) if chain not in used)
+            # Of a repeated layer single copies can be dead: the item is used, and the copy is what is told.
+            chain = next((chain for chain in _chains(node) if chain not in used), (node.path,))
+            depth = len(node.uses) - 1 if chain == (node.path,) else len(chain) - 1
             if chain not in told:
                 told.add(chain)
-                _tell_dead(node, len(chain) - 1, report)
+                _tell_dead(node, depth, chain[-1], report)
     for given in network.inputs:
         if given.name not in live and network.nodes:
             report.warning("unused-input", f"no layer that matters reads the input `{given.name}`", given.span)
@@ -186,9 +188,9 @@ def _chains(node: LayerNode) -> list[tuple[str, ...]]:
     return [paths[:n] for n in range(1, len(paths) + 1)]
 
 
-def _tell_dead(node: LayerNode, depth: int, report: Report) -> None:
+def _tell_dead(node: LayerNode, depth: int, path: str, report: Report) -> None:
     use = node.uses[depth]
     helps = ["read it by `from:`, name it in `output` or a loss, or take it out"]
     notes = [f"in the block `{outer.kind}`, used on line {outer.span.line}" for outer in reversed(node.uses[:depth])]
-    message = f"`{use.path}` reaches no output and no loss"
+    message = f"`{path}` reaches no output and no loss"
     report.error("dead-layer", message, use.span, notes=notes, helps=helps)

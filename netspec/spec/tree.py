@@ -94,9 +94,9 @@ def from_plain(value: Any, span: Span) -> Node:
 def describe(node: Node) -> str:
     """What a value is, for messages: ``a list``, ``the number 3``, ``the text `relu` ``."""
     if isinstance(node, List):
-        return "a list"
+        return "a list" if node.items else "an empty list"
     if isinstance(node, Map):
-        return "a map"
+        return "a map" if node.entries else "an empty map"
     value = node.value
     if isinstance(value, bool):
         return "`true`" if value else "`false`"

@@ -56,7 +56,9 @@ def test_validate_explains_what_is_wrong(folder: Path) -> None:
     done = netspec("validate", "bad.yaml", code=1)
     assert "bad.yaml:5:7: error[unknown-kind]" in done.stderr
     assert "did you mean `dense`" in done.stderr
-    assert netspec("validate", "-", code=1, input=text).stdout.startswith("<stdin>: ")
+    piped = netspec("validate", "-", code=1, input=text)
+    assert piped.stdout.startswith("<stdin>: ")
+    assert piped.stderr.startswith("<stdin>:")
 
 
 def test_a_training_leaves_what_the_contract_says(folder: Path) -> None:

@@ -18,9 +18,9 @@ from netspec.cli.options import json_option, overrides_option, spec_argument, th
     section="check",
     place=2,
     examples=[
-        "netspec show lenet5.yaml",
-        "netspec show lenet5.yaml --emit kernels",
-        "netspec show lenet5.yaml --emit graph --after fuse",
+        "netspec show specs/digits.yaml",
+        "netspec show specs/digits.yaml --emit kernels",
+        "netspec show specs/digits.yaml --emit graph --after fuse-maps",
     ],
 )
 @spec_argument

@@ -17,7 +17,7 @@ from netspec.cli.table import counted
     cls=Command,
     section="check",
     place=1,
-    examples=["netspec validate specs/", "netspec validate lenet5.yaml mlp.yaml", "netspec validate - < lenet5.yaml"],
+    examples=["netspec validate specs/", "netspec validate digits.yaml xor.yaml", "netspec validate - < digits.yaml"],
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 def command(paths: tuple[str, ...]) -> int:

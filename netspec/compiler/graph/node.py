@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
@@ -147,16 +147,3 @@ def key_of(value: Value) -> str:
 def role_of(value: Value) -> Role | None:
     """The role of an input; None for any other value."""
     return value.node.op.role if isinstance(value.node.op, Input) else None
-
-
-def depends_on(values: Iterable[Value], target: Node) -> bool:
-    """Whether any of ``values`` is computed from ``target``."""
-    stack, seen = [value.node for value in values], set[Node]()
-    while stack:
-        node = stack.pop()
-        if node is target:
-            return True
-        if node not in seen:
-            seen.add(node)
-            stack += [value.node for value in node.inputs]
-    return False
