@@ -49,10 +49,10 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in _lines(path)]
 
 
-def cut_metrics(path: Path, step: int) -> int:
-    """Keep the lines up to ``step``, that of the checkpoint from which a training goes on; returns how many went."""
+def cut_metrics(path: Path, epoch: int) -> int:
+    """Keep the lines of the first ``epoch`` epochs, those the checkpoint has seen the end of; returns how many went."""
     lines = list(_lines(path))
-    kept = [line for line in lines if json.loads(line).get("step", 0) <= step]
+    kept = [line for line in lines if json.loads(line).get("epoch", 0) <= epoch]
     if path.exists():
         write_text(path, "".join(line + "\n" for line in kept))
     return len(lines) - len(kept)

@@ -176,7 +176,7 @@ def go_on(name: str, threads: int | None, progress: Progress, limits: Limits) ->
         trainer.resume(checkpoint)
         if trainer.is_done and record.get("status") == "finished":
             raise _finished(run)
-        cut_metrics(run.metrics, trainer.at.step)
+        cut_metrics(run.metrics, trainer.at.epoch)
         return Session(run, document, opened, engine, trainer, progress, held.pop_all())
 
 

@@ -38,7 +38,7 @@ STEPS, ROWS, FIRST_ROW, CLOCK, TICKS, ARRIVED, GENERATION, HEADER = 0, 1, 2, 3, 
 ROW_WORDS = 4
 LINE = 8  # words of a cache line
 MAXIMUM_THREADS = 256
-YIELDS_BEFORE_NAP = 256  # a processor that is never idle is given no thread that waits for another
+YIELDS_BEFORE_NAP = 64  # a processor that is never idle is given no thread that waits for another
 SPINS_BEFORE_YIELD = 2000  # a pure spin collapsed where another process kept a core busy
 # What gives the rest of a time slice to another thread.
 YIELD = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
