@@ -29,7 +29,7 @@ def orders(batch: int, samples: int = SAMPLES) -> tuple[int, Iterator[Array]]:
 
 def make_netspec(batch: int) -> Ready:
     """The engine that `netspec train` uses: all steps of a round in one call of the driver."""
-    from netspec.train.engine import multiply_adds
+    from netspec.pipeline import multiply_adds
 
     engine = mnist.engine()
     steps, rows = orders(batch)

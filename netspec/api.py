@@ -204,7 +204,7 @@ def _engine_of(
     from netspec.runs.checkpoint import load_weights
     from netspec.train.engine import Engine
     from netspec.train.opening import open_spec
-    from netspec.train.session import document_of, fitted_of, run_named
+    from netspec.train.session import best_weights, document_of, fitted_of, run_named
 
     path = Path(target)
     kept: dict[str, dict[str, Array]] = {}
@@ -214,7 +214,7 @@ def _engine_of(
     else:
         run = run_named(str(target))
         document, name, fitted = document_of(run), run.name, fitted_of(run)
-        kept = {"best": load_weights(run.best).arrays, "last": load_weights(run.last).arrays}
+        kept = {"best": best_weights(run), "last": load_weights(run.last).arrays}
     opened = open_spec(document, fitted=fitted)
     engine = Engine(opened.program, opened.dataset.columns, opened.constants, seed=document.train.seed, threads=threads)
     if kept:

@@ -121,7 +121,7 @@ class Compiled:
         batch = document.train.batch if train else PREDICTED_BATCH
         if batch == "full" or any(isinstance(p.size, Size) for p in self.program.parameters.values()):
             return None
-        threads = self.threads or 1
+        threads = self.threads or self.program.threads(kind, batch)
         count = self._executable(kind).peak_bytes(batch, threads, None if train else 1)
         return {"bytes": count, "batch": batch, "threads": threads}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,7 +23,7 @@ from netspec.spec.document import Document
 from netspec.spec.lowering import Model, Parameter, input_type
 from netspec.spec.network import ValueRef
 from netspec.spec.rules import Lesson, lessons
-from netspec.tensortype import BATCH, Dim, DType, Layout, TensorType, product, size, total
+from netspec.tensortype import BATCH, Dim, DType, Layout, TensorType, bind, product, size, total
 
 if TYPE_CHECKING:
     from netspec.compiler.codegen.executable import Executable
@@ -37,6 +38,10 @@ SUMMED = "metric."
 
 COLLECTED = "rows."
 """Before the name of a metric: an output that is a row for each sample of a step."""
+
+
+FLOPS_WORTH_A_THREAD = 2_000_000
+"""Below this a second thread costs more at barriers than it gives: some 10 us of work on one core."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,11 @@ class Program:
         assert isinstance(graph, Graph)
         return graph
 
+    def threads(self, kind: Kind, batch: int) -> int:
+        """As many threads as there is work for in a batch, and no more than this process may use."""
+        work = 2 * multiply_adds(self.graph(kind), batch)
+        return max(1, min(processors(), work // FLOPS_WORTH_A_THREAD))
+
     def executable(
         self,
         kind: Kind,
@@ -131,6 +141,20 @@ def static_program(document: Document, report: Report) -> Program:
 def stored_dtype(type_: FieldType) -> DType:
     """How a field lies in memory."""
     return type_.dtype or ("int32" if type_.kind in ("category", "index") else "float32")
+
+
+def processors() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def multiply_adds(graph: Graph, batch: int) -> int:
+    """Those of a graph for a batch."""
+    costs = (node.op.multiply_adds([value.type for value in node.inputs]) for node in graph.nodes)
+    bound = bind(total(costs), {"B": batch})
+    return bound if isinstance(bound, int) else 0
 
 
 class _Builder:

@@ -41,6 +41,9 @@ def check(
     if document is None:
         return Checked(None, report)
     was_sound = not report.failed
+    if document.losses and "train" in document.spans and "optimizer" not in document.spans:
+        helps = ["as in `optimizer: {adam: {lr: 1e-3}}`"]
+        report.error("missing-key", "training needs an `optimizer`", document.spans["train"], helps=helps)
     model, values = check_shapes(document, report)
     waiting: list[str] = []
     if was_sound and not report.failed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,7 +11,7 @@ from netspec.catalog.streams import stream
 from netspec.compiler.graph import Graph, Input, key_of
 from netspec.compiler.graph.lowering import Buffer
 from netspec.pipeline import COLLECTED, SUMMED, Kind, Program, scalar_key
-from netspec.tensortype import bind, known, total
+from netspec.tensortype import known
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
 EVALUATED_ROWS = 64
 """Rows that are evaluated at once where training does not take more: enough to keep the threads busy."""
-
-FLOPS_WORTH_A_THREAD = 2_000_000
-"""Below this a second thread costs more at barriers than it gives: some 10 us of work on one core."""
 
 
 @dataclass(frozen=True)
@@ -157,8 +153,7 @@ class Engine:
         """As many as were asked for, else as many as there is work for."""
         if self._asked_threads is not None:
             return self._asked_threads
-        work = 2 * multiply_adds(self.program.graph(kind), batch)
-        return max(1, min(processors(), work // FLOPS_WORTH_A_THREAD))
+        return self.program.threads(kind, batch)
 
     def close(self) -> None:
         """End the threads."""
@@ -329,17 +324,3 @@ class Engine:
                 if key in linked.inputs:
                     with np.errstate(over="ignore"):  # an absurd rate is infinite; the loss will tell
                         linked.inputs[key][: len(lr)] = values
-
-
-def processors() -> int:
-    """How many this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def multiply_adds(graph: Graph, batch: int) -> int:
-    """Those of a graph for a batch."""
-    costs = (node.op.multiply_adds([value.type for value in node.inputs]) for node in graph.nodes)
-    bound = bind(total(costs), {"B": batch})
-    return bound if isinstance(bound, int) else 0

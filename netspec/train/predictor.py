@@ -11,12 +11,11 @@ from netspec.data.rows import encode_rows, read_rows, table_of_rows
 from netspec.data.table import Place
 from netspec.diagnostics import Report
 from netspec.pipeline import Program
-from netspec.runs.checkpoint import load_weights
 from netspec.runs.run import Run
 from netspec.spec.lowering import Model
 from netspec.train.engine import Engine
 from netspec.train.opening import fitted_facts, scaling_constants
-from netspec.train.session import document_of, fitted_of
+from netspec.train.session import best_weights, document_of, fitted_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -32,7 +31,7 @@ class Predictor:
         types = {name: field.type for name, field in self.fitted.fields.items()}
         report = Report(dict(self.document.sources))
         self.program = Program(self.document, Model(self.document, report, types), fitted_facts(self.fitted))
-        self._weights, self._threads = load_weights(run.best).arrays, threads
+        self._weights, self._threads = best_weights(run), threads
 
     def predict(self, rows: Path | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """A map for every row: for a category its class and each class's probability, else numbers.

@@ -41,6 +41,19 @@ def document_of(run: Run) -> Document:
     return load(run.spec, base=Path(run.read_record()["base"]))
 
 
+def best_weights(run: Run) -> dict[str, Array]:
+    """The weights that a run is used with.
+
+    Raises:
+        DataError: if it has none yet.
+    """
+    if not run.best.exists():
+        message = f"`{run.path}` has no weights yet: its training is {run.status()} and has not finished a step"
+        helps = (f"`netspec train --resume {run.path}` goes on with it",)
+        raise DataError(Diagnostic("missing-file", message, helps=helps))
+    return load_weights(run.best).arrays
+
+
 def fitted_of(run: Run) -> Fitted:
     """What a run fitted on its training rows."""
     arrays, facts = load_fitted(*run.fitted)

@@ -39,9 +39,9 @@ class Contract:
     @property
     def text(self) -> str:
         """Canonical, the key of the object cache."""
-        operands = ", ".join(map(repr, (*self.extras, *self.results)))
+        extras, results = (", ".join(map(repr, part)) for part in (self.extras, self.results))
         kind = "deferred" if self.deferred else "direct"
-        return f"contract {self.tile.rows}x{self.tile.vectors} {kind} [{operands}]\n{self.epilogue.text}"
+        return f"contract {self.tile.rows}x{self.tile.vectors} {kind} [{extras}] -> [{results}]\n{self.epilogue.text}"
 
 
 def contract_kernel(

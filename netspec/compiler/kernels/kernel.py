@@ -45,7 +45,7 @@ class Body:
     cost: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Operand:
     """How a kernel reads one input; converted to float32 lanes whatever its dtype.
 
@@ -58,9 +58,15 @@ class Operand:
     gathered: bool = False
     stepped: bool = False
 
+    def __repr__(self) -> str:
+        return " ".join([self.dtype, *(name for name in ("spread", "gathered", "stepped") if getattr(self, name))])
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Result:
     """How a kernel writes one output: whole rows, one element a row, or one scalar a step."""
 
     kind: Literal["rows", "spread", "stepped"] = "rows"
+
+    def __repr__(self) -> str:
+        return self.kind

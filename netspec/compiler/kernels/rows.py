@@ -62,7 +62,8 @@ def rows_kernel(operands: tuple[Operand, ...], sweeps: tuple[Sweep, ...], result
 
         return emit_rows(operands, sweeps, results)
 
-    text = "\n".join([f"rows [{', '.join(map(repr, (*operands, *results)))}]", *(sweep.text for sweep in sweeps)])
+    read, written = (", ".join(map(repr, part)) for part in (operands, results))
+    text = "\n".join([f"rows [{read}] -> [{written}]", *(sweep.text for sweep in sweeps)])
     kind = "gather" if any(operand.gathered and not operand.spread for operand in operands) else "rows"
     return Kernel(f"{kind}_{len(operands)}x{len(sweeps)}x{len(results)}", text, build)
 

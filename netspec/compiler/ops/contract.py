@@ -90,9 +90,7 @@ class Contract(Op):
             raise UnsupportedError("`contract` streams its right side as it lies; `stream-sides` has to go before")
         a, b = (steady(lowering, lowering.buffer(value)) for value in node.inputs[:2])
         if (a.type.dtype, b.type.dtype) != ("float32", "float32"):
-            raise UnsupportedError(
-                f"`contract` has a kernel for float32, not for {a.type} and {b.type}; cast them before"
-            )
+            raise UnsupportedError(f"`contract` multiplies float32, not {a.type} and {b.type}; cast them before")
         if a.type.layout.kind != "rows":
             raise UnsupportedError(f"`contract` reads its left side along rows, got {a.type}")
         rows, inner, _, columns = self.sides(node.inputs[0].type, node.inputs[1].type)
