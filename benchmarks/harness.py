@@ -183,9 +183,14 @@ def _environment() -> Iterator[None]:
 
 
 def timed(work: Callable[[], object], units: int) -> Callable[[], float]:
-    """A round that does ``work``, which is of so many units."""
+    """A round that does ``work``, which is of so many units, twice, and times the second.
+
+    While the others had their turn this process slept for seconds, and its memory is cold: on virtual machines that
+    take idle pages away the first pass took half as long again as all that followed.
+    """
 
     def round_() -> float:
+        work()
         begin = time.perf_counter()
         work()
         return (time.perf_counter() - begin) / units
