@@ -12,13 +12,13 @@ from netspec.catalog.metrics import Collected, Metric
 from netspec.catalog.schedules import Moment
 from netspec.catalog.schedules.schedule import Watched
 from netspec.data.batches import epoch_order
-from netspec.data.dataset import Dataset
 from netspec.diagnostics import Diagnostic, NetspecError
 from netspec.runs.checkpoint import Checkpoint, save_checkpoint, save_weights
 from netspec.runs.metrics import MetricsLog
 from netspec.runs.platform import Interrupt, catch_interrupts
 from netspec.runs.run import Run, now
 from netspec.train.engine import Engine, Measured
+from netspec.train.opening import Opened
 from netspec.train.progress import Progress, TrainPlan, TrainState
 
 if TYPE_CHECKING:
@@ -76,13 +76,12 @@ class _Interrupted(Exception):  # noqa: N818  no fault
 class Trainer:
     """Trains an engine on a dataset and keeps the run folder."""
 
-    def __init__(self, engine: Engine, dataset: Dataset, run: Run, progress: Progress, limits: Limits) -> None:
-        self.engine, self.dataset, self.run, self.progress, self.limits = engine, dataset, run, progress, limits
+    def __init__(self, engine: Engine, opened: Opened, run: Run, progress: Progress, limits: Limits) -> None:
+        self.engine, self.run, self.progress, self.limits = engine, run, progress, limits
+        self.dataset, self.batch = opened.dataset, opened.batch
         self.document = engine.program.document
         self.train = self.document.train
-        self.rows = dataset.splits["train"]
-        self.batch = len(self.rows) if self.train.batch == "full" else self.train.batch
-        self.batch = min(self.batch, len(self.rows))
+        self.rows = opened.dataset.splits["train"]
         self.at = Position()
         self.best: dict[str, Array] = {}
         self._begun = time.perf_counter()

@@ -158,7 +158,7 @@ def begin(
         run.write_spec(resolved(document))
         fitted = opened.dataset.fitted
         save_fitted(*run.fitted, fitted.to_arrays(), fitted.to_json())
-        trainer = Trainer(engine, opened.dataset, run, progress, limits)
+        trainer = Trainer(engine, opened, run, progress, limits)
         return Session(run, document, opened, engine, trainer, progress, held.pop_all())
 
 
@@ -185,7 +185,7 @@ def go_on(name: str, threads: int | None, progress: Progress, limits: Limits) ->
             was, now = record.get("arithmetic"), _arithmetic()
             progress.remark(f"this run was trained with `{was}`, here it is `{now}`: its bits will be others")
         engine = _engine(opened, threads, progress)
-        trainer = Trainer(engine, opened.dataset, run, progress, limits)
+        trainer = Trainer(engine, opened, run, progress, limits)
         trainer.resume(checkpoint)
         if trainer.is_done and record.get("status") == "finished":
             raise _finished(run)

@@ -11,7 +11,7 @@ from netspec.compiler.ops.gather import Gather
 from netspec.compiler.ops.iota import Iota
 from netspec.compiler.ops.reshape import Reshape
 from netspec.compiler.ops.rows import Rows
-from netspec.compiler.passes.pieces import SCALAR, Domain, Piece, piece_of, view_in
+from netspec.compiler.passes.pieces import SCALAR, Domain, Piece, keeps_rows, piece_of
 from netspec.compiler.passes.units import Unit, regroup
 
 
@@ -40,7 +40,7 @@ def _only_inlined(node: Node, graph: Graph) -> bool:
 
 
 def _inlines(reader: Node, graph: Graph) -> bool:
-    if isinstance(reader.op, Reshape) and view_in(reader.types[0], reader.inputs[0].type) is not None:
+    if isinstance(reader.op, Reshape) and keeps_rows(reader.types[0], reader.inputs[0].type):
         value = reader.value()
         return value not in graph.results and all(_inlines(node, graph) for node in graph.uses.get(value, ()))
     return not isinstance(reader.op, Gather) and piece_of(reader) is not None
@@ -216,6 +216,6 @@ class _Clusters:
 
 def origin_of(value: Value) -> Value:
     """The value behind reshapes that only name the same rows and columns otherwise."""
-    while isinstance(value.node.op, Reshape) and view_in(value.type, value.node.inputs[0].type) is not None:
+    while isinstance(value.node.op, Reshape) and keeps_rows(value.type, value.node.inputs[0].type):
         value = value.node.inputs[0]
     return value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from netspec.compiler.formula import Call, Formula, Name, Reduction
 from netspec.compiler.graph import Node, Value
@@ -79,11 +78,11 @@ def piece_of(node: Node) -> Piece | None:  # noqa: PLR0911  one line for each ki
     return None
 
 
-def view_in(shape: TensorType, other: TensorType) -> Literal[True] | None:
+def keeps_rows(shape: TensorType, other: TensorType) -> bool:
     """Whether a reshape between two types keeps rows as they are, so that both are seen alike."""
     rows = shape.shape[0] if shape.rank else 1
     other_rows = other.shape[0] if other.rank else 1
-    return True if rows == other_rows or 1 in (shape.elements, other.elements) else None
+    return rows == other_rows or 1 in (shape.elements, other.elements)
 
 
 def _elementwise(node: Node, formula: Formula) -> Piece | None:
