@@ -12,7 +12,22 @@ from benchmarks import machine
 from benchmarks.mnist import MissingDataError, check_data
 from benchmarks.report import Section, results
 
-BENCHMARKS = ("mlp_step", "xor_step", "predict_one", "start", "validate_speed", "busy", "memory")
+BENCHMARKS = (
+    "mlp_step",
+    "conv_step",
+    "conv_epoch",
+    "conv_kernels",
+    "xor_step",
+    "predict_one",
+    "predict_images",
+    "start",
+    "conv_start",
+    "validate_speed",
+    "busy",
+    "memory",
+    "conv_memory",
+    "streaming",
+)
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from benchmarks import mnist
 from benchmarks.harness import THREADS, Contender, Ready, compare
 from benchmarks.mlp_step import add_ticks, make_netspec, row_shares
 from benchmarks.report import CONTENDERS, Check, Section, contenders_table
@@ -30,7 +31,7 @@ def make_disturbed(batch: int) -> Ready:
             return alone()
 
     with spinner():
-        ticks = row_shares(batch)
+        ticks = row_shares(mnist.engine(), batch, mnist.shuffled(batch, 100)[0])
     return Ready(round_, "beside a Python process that only spins", {"ticks": ticks})
 
 

@@ -16,6 +16,7 @@ from benchmarks.harness import THREADS, Contender, Ready, Samples, best_of, comp
 from benchmarks.machine import make_limit
 from benchmarks.mnist import Array
 from benchmarks.report import CONTENDERS, Check, Section, contenders_table, times_faster
+from netspec.train.engine import Engine
 
 SAMPLES = 24_000  # of one round; an epoch would be 60,000
 EAGER, COMPILED, JAX, SKLEARN = "PyTorch eager", "PyTorch compiled", "JAX scan", "scikit-learn"
@@ -29,28 +30,26 @@ def orders(batch: int, samples: int = SAMPLES) -> tuple[int, Iterator[Array]]:
 
 def make_netspec(batch: int) -> Ready:
     """The engine that `netspec train` uses: all steps of a round in one call of the driver."""
-    from netspec.pipeline import multiply_adds
+    from netspec.compiler.graph.cost import multiply_adds
 
     engine = mnist.engine()
     steps, rows = orders(batch)
     lr = np.full(steps, mnist.LR)
     flop = 2 * multiply_adds(engine.program.step, batch)
     return Ready(
-        timed(lambda: engine.train(next(rows), 0, lr), steps), facts={"flop": flop, "ticks": row_shares(batch)}
+        timed(lambda: engine.train(next(rows), 0, lr), steps),
+        facts={"flop": flop, "ticks": row_shares(mnist.engine(), batch, next(rows))},
     )
 
 
-def row_shares(batch: int) -> list[tuple[str, float]]:
+def row_shares(made: Engine, batch: int, rows: Array) -> list[tuple[str, float]]:
     """The share of a step that each row of the program takes, as a mean over the threads."""
-    engine = mnist.engine()
-    steps, rows = orders(batch)
-    linked = engine.linked("step", batch, ticks=True)
-    lr = np.full(steps, mnist.LR)
-    engine.train(next(rows), 0, lr)
+    linked = made.linked("step", batch, ticks=True)
+    lr = np.full(len(rows), mnist.LR)
+    made.train(rows, 0, lr)
     before = linked.program.ticks(THREADS).copy()
-    engine.train(next(rows), 0, lr)
+    made.train(rows, 0, lr)
     spent = (linked.program.ticks(THREADS) - before).mean(axis=0)
-    engine.close()
     return [(name, float(ticks)) for name, ticks in zip(linked.program.labels, spent / spent.sum(), strict=True)]
 
 

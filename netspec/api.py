@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from netspec.diagnostics import Diagnostic, NetspecError, in_order, render
+from netspec.diagnostics import ChoiceError, Diagnostic, NetspecError, in_order, render
 from netspec.spec.check import check
 from netspec.spec.document import Document
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from netspec.data.known import DataSet
+    from netspec.doctor import Examined
+    from netspec.export.format import Model
+    from netspec.export.write import Exported
+    from netspec.gallery import Entry
     from netspec.inspection import Compiled
+    from netspec.runs.run import Run
     from netspec.train.engine import Engine
-    from netspec.train.gradients import CheckedGradient
+    from netspec.train.folds import Folds
+    from netspec.train.gradients import GradCheck
     from netspec.train.opening import Opened
+    from netspec.train.predictor import Predictor
+    from netspec.train.preview import Preview
     from netspec.train.progress import Progress
+    from netspec.train.session import Session
+    from netspec.train.timing import Timing
+    from netspec.train.tracing import Trace
 
     Array: TypeAlias = npt.NDArray[Any]
 
-__all__ = ["compile", "evaluate", "gradcheck", "predict", "train", "validate"]
+__all__ = [
+    "compile",
+    "doctor",
+    "evaluate",
+    "export",
+    "gallery",
+    "gradcheck",
+    "new",
+    "predict",
+    "preview",
+    "trace",
+    "train",
+    "validate",
+]
 
 
 # --- validate ---
@@ -79,6 +104,80 @@ def _sound(spec: Path | str, overrides: Sequence[str] = ()) -> Document:
     return checked.document
 
 
+# --- doctor, new ---
+
+
+def doctor(*, measure: bool = True) -> Examined:
+    """Look over this machine: what it has for netspec, and what stands in the way.
+
+    Args:
+        measure: Compile two small kernels and time them, which takes a second.
+    """
+    from netspec.doctor import examine
+
+    return examine(measure=measure)
+
+
+def gallery() -> list[Entry]:
+    """The small specs that come with netspec."""
+    from netspec.gallery import entries
+
+    return entries()
+
+
+def new(name: str, out: Path | None = None) -> tuple[Path, Entry]:
+    """Write a spec of the gallery; the file that was written, and what is in it.
+
+    Args:
+        name: As `gallery` has it, such as ``digits`` or ``playground/spiral``.
+        out: A file, or a folder for it; by default this folder.
+
+    Raises:
+        ChoiceError: if there is no such spec, or the file is there already.
+        EnvironmentFault: if it cannot be written.
+    """
+    from netspec.gallery import entry_named
+    from netspec.runs.files import disk_faults
+
+    entry = entry_named(name)
+    path = Path(entry.file_name) if out is None else out / entry.file_name if out.is_dir() else out
+    with disk_faults("write", path, "with -o"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("x", encoding="utf-8", newline="\n") as file:
+                file.write(entry.text)
+        except FileExistsError:
+            message = f"`{path}` is there already and is not overwritten"
+            raise ChoiceError(Diagnostic("file-exists", message, helps=("name another file with `-o`",))) from None
+    return path, entry
+
+
+# --- data ---
+
+
+def preview(
+    target: Path | DataSet, *, offline: bool = False, told: Callable[[str], None] = lambda text: None
+) -> Preview:
+    """What the columns of some data hold, and what a spec makes of them.
+
+    Args:
+        target: A spec, a file of data, or a data set that is known by name (`netspec.data.known`).
+        offline: Download nothing.
+        told: Is told what takes long.
+
+    Raises:
+        NetspecError: if there are no data, or they are wrong.
+    """
+    from netspec.data.known import DataSet, source_of_file
+    from netspec.train.preview import preview_source, preview_spec
+
+    source = target.source if isinstance(target, DataSet) else source_of_file(target)
+    if source is not None:
+        return preview_source(source, offline=offline, told=told)
+    assert isinstance(target, Path)
+    return preview_spec(check(target), offline=offline, told=told)
+
+
 # --- compile ---
 
 
@@ -96,8 +195,53 @@ def compile(  # noqa: A001  the verb of the whole; nobody imports it bare
     checked = check(spec, overrides)
     checked.report.raise_if_failed()
     assert checked.document is not None
-    program = static_program(checked.document, checked.report)
-    return Compiled(program, threads)
+    return Compiled(static_program(checked.document, checked.report), threads)
+
+
+def time_kernels(compiled: Compiled, *, progress: Progress | None = None) -> Timing:
+    """What each kernel of a training step takes, or of a prediction where nothing is trained; on made-up data.
+
+    Raises:
+        ChoiceError: if sizes of the network are known only from the data.
+    """
+    from netspec.train import timing
+
+    told = progress.compiling if progress else None
+    return timing.time_kernels(compiled.program, compiled.kind, threads=compiled.threads, compiling=told)
+
+
+# --- trace ---
+
+
+def trace(
+    spec: Path | str,
+    *,
+    overrides: Sequence[str] = (),
+    row: int | None = None,
+    step: int | None = None,
+    layer: str | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Trace:
+    """One training step, number by number.
+
+    Args:
+        spec: A file, or the text of a spec.
+        overrides: ``a.b=c``, put over what the spec says.
+        row: Which row of the data, from 1; by default the first of the step's batch.
+        step: Which step, from 1; those before it are trained as `train` would. By default the first that trains on
+            the row.
+        layer: Tell of this layer or block alone.
+        threads: How many.
+        progress: Who is told how it goes.
+
+    Raises:
+        NetspecError: if the spec or the data are wrong, or there is no such layer, step or row.
+    """
+    from netspec.train import tracing
+
+    document = _sound(spec, overrides)
+    return tracing.trace(document, row=row, step=step, layer=layer, threads=threads, progress=progress)
 
 
 # --- train ---
@@ -105,7 +249,7 @@ def compile(  # noqa: A001  the verb of the whole; nobody imports it bare
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A training that ended; ``summary`` is what `summary.json` holds."""
+    """A training, or a cross-validation, that ended; ``summary`` is what `summary.json` holds."""
 
     run: Path
     summary: dict[str, Any]
@@ -122,6 +266,8 @@ def train(
     weights: Path | None = None,
     steps: int | None = None,
     max_seconds: float | None = None,
+    folds: int | None = None,
+    offline: bool = False,
     progress: Progress | None = None,
 ) -> TrainResult:
     """Train a spec into a new run folder, or go on with a run.
@@ -135,24 +281,34 @@ def train(
         weights: A safetensors file whose weights training begins with.
         steps: Stop after so many steps.
         max_seconds: Stop after so many seconds.
+        folds: Train so many times, each time with another part of the rows as test split.
+        offline: Download nothing.
         progress: Who is told how it goes.
 
     Raises:
         NetspecError: if the spec, the data or the machine do not allow it; the run then holds its last checkpoint.
     """
+    from netspec.runs.folder import find_run
+    from netspec.train.folds import begin_folds, go_on_folds
     from netspec.train.loop import Limits
     from netspec.train.progress import Silent
-    from netspec.train.session import begin, go_on
+    from netspec.train.session import begin, folds_of, go_on
 
     listener = progress or Silent()
     limits = Limits(steps, max_seconds)
+    training: Session | Folds
     if resume is not None:
-        session = go_on(resume, threads, listener, limits)
+        run = find_run(resume)
+        training = (go_on_folds if folds_of(run) else go_on)(run, threads, listener, limits, offline=offline)
     else:
         assert spec is not None
-        session = begin(_sound(spec, overrides), overrides, out, threads, weights, listener, limits)
-    summary = session.train()
-    return TrainResult(session.run.path, summary, str(summary["status"]))
+        document = _sound(spec, overrides)
+        if folds is None:
+            training = begin(document, overrides, out, threads, weights, listener, limits, offline=offline)
+        else:
+            training = begin_folds(document, folds, overrides, out, threads, weights, listener, limits, offline=offline)
+    summary = training.train()
+    return TrainResult(Path(summary["run"]), summary, str(summary["status"]))
 
 
 # --- evaluate ---
@@ -165,6 +321,8 @@ class Evaluated:
     name: str
     splits: Mapping[str, Mapping[str, Any]]
     expect: tuple[Mapping[str, Any], ...] = ()
+    classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What the rows and columns of tables stand for, by metric."""
 
     @property
     def passed(self) -> bool:
@@ -173,34 +331,44 @@ class Evaluated:
     def summary(self) -> dict[str, Any]:
         """As `evaluate --json` prints it."""
         found: dict[str, Any] = {"name": self.name, "splits": dict(self.splits)}
+        found |= {"classes": {name: list(of) for name, of in self.classes.items()}} if self.classes else {}
         return {**found, "expect": list(self.expect), "passed": self.passed} if self.expect else found
 
 
-def evaluate(target: str | Path, *, check: bool = False, threads: int | None = None) -> Evaluated:
+def evaluate(
+    target: str | Path,
+    *,
+    check: bool = False,
+    threads: int | None = None,
+    offline: bool = False,
+    told: Callable[[str], None] = lambda text: None,
+) -> Evaluated:
     """Measure a run with its best weights, or a spec as it is initialised.
 
     Args:
         target: A spec's file, or a run: a folder, a name or ``@last``.
         check: Hold what the spec's ``expect`` says of metrics and examples.
         threads: How many.
+        offline: Download nothing.
+        told: Is told what takes long.
     """
     from netspec.train.holding import hold
 
-    name, document, opened, engine, kept = _engine_of(target, threads)
+    name, document, opened, engine, kept = _engine_of(target, threads, offline=offline, told=told)
     splits = {}
-    for split, rows in opened.dataset.splits.items():
-        measured = engine.evaluate(rows)
+    for split in opened.dataset.splits:
+        measured = engine.evaluate(opened.dataset.visit(split))
         loss = {"loss": measured.loss} if document.losses else {}
         splits[split] = {"rows": measured.rows, **loss, **measured.facts()}
     held = hold(document, opened, engine, kept, splits) if check else ()
     engine.close()
-    return Evaluated(name, splits, tuple(held))
+    return Evaluated(name, splits, tuple(held), opened.classes_of_tables())
 
 
 def _engine_of(
-    target: str | Path, threads: int | None
+    target: str | Path, threads: int | None, *, offline: bool, told: Callable[[str], None]
 ) -> tuple[str, Document, Opened, Engine, dict[str, dict[str, Array]]]:
-    """A spec as initialised or a run with its best weights; and the weights of `best` and `last`."""
+    """A spec as initialised or a run with its best weights; and the weights that examples name."""
     from netspec.runs.checkpoint import load_weights
     from netspec.train.engine import Engine
     from netspec.train.opening import open_spec
@@ -214,8 +382,10 @@ def _engine_of(
     else:
         run = run_named(str(target))
         document, name, fitted = document_of(run), run.name, fitted_of(run)
-        kept = {"best": best_weights(run), "last": load_weights(run.last).arrays}
-    opened = open_spec(document, fitted=fitted)
+        kept = {"best": best_weights(run)}
+        if any(example.at == "last" for example in document.expect.examples):
+            kept["last"] = load_weights(run.last).arrays
+    opened = open_spec(document, fitted=fitted, offline=offline, told=told)
     engine = Engine(opened.program, opened.dataset.columns, opened.constants, seed=document.train.seed, threads=threads)
     if kept:
         engine.load(kept["best"])
@@ -233,45 +403,87 @@ class Predicted:
     rows: list[dict[str, Any]] = field(default_factory=list)
 
 
-def predict(run: str | Path, rows: Path | Sequence[Mapping[str, Any]], *, threads: int | None = None) -> Predicted:
+def predict(
+    run: str | Path, rows: Path | Sequence[Mapping[str, Any]], *, threads: int | None = None, resize: bool = False
+) -> Predicted:
     """Predict for raw rows with a run's best weights.
 
     Args:
         run: A folder, a name or ``@last``.
-        rows: A file (CSV, JSON lines or NPZ), or maps from the names of inputs or columns to values.
+        rows: A file (CSV, JSON lines, NPZ, NPY or Parquet), or maps from the names of inputs or columns to values. For
+            a network that reads an image also a picture, or a folder or zip archive of pictures.
         threads: How many.
+        resize: Make pictures of the size that the network reads, whatever theirs is.
     """
     from netspec.train.predictor import Predictor
     from netspec.train.session import run_named
 
     found = run_named(str(run))
-    return Predicted(found.path, Predictor(found, threads=threads).predict(rows))
+    return Predicted(found.path, Predictor(found, threads=threads).predict(rows, resize=resize))
+
+
+# --- export ---
+
+
+def export(
+    run: str | Path,
+    formats: Sequence[str],
+    out: str | Path | None = None,
+    *,
+    threads: int | None = None,
+    force: bool = False,
+) -> list[Exported]:
+    """Write a run's best weights in other formats; each is checked against the compiled network before it is kept.
+
+    Args:
+        run: A folder, a name or ``@last``.
+        formats: Their names, such as ``safetensors`` and ``numpy``.
+        out: A folder (a new one ends with a slash), or the files' name; by default the network's name, here.
+        threads: How many.
+        force: Overwrite files that are there.
+
+    Raises:
+        ChoiceError: if there is no such format or run, or a file is there already.
+        NetspecError: if a format has no way to say what the network does.
+    """
+    from netspec.export import write
+    from netspec.train.predictor import Predictor
+    from netspec.train.session import run_named
+
+    chosen = write.formats_named(formats)
+    found = run_named(str(run))
+    predictor = Predictor(found, threads=threads)
+    return write.export(_model(found, predictor), chosen, out, predictor.outputs, force=force)
+
+
+def _model(run: Run, predictor: Predictor) -> Model:
+    """A run as formats of export see it."""
+    from netspec.export.format import Answer, Model
+    from netspec.train.opening import scaling_constants
+
+    return Model(
+        name=predictor.document.name,
+        origin=run.name,
+        document=predictor.document,
+        resolved=run.spec.read_text(encoding="utf-8"),
+        graph=predictor.program.predict,
+        weights=predictor.weights,
+        constants={
+            key: array.reshape(()) if array.size == 1 else array
+            for key, array in scaling_constants(predictor.fitted).items()
+        },
+        fitted=predictor.fitted,
+        answers={name: Answer(*predictor.answer(name)) for name in predictor.document.network.outputs},
+    )
 
 
 # --- gradcheck ---
 
 
-@dataclass(frozen=True)
-class GradCheck:
-    """The gradients of all weights, checked."""
-
-    rows: tuple[CheckedGradient, ...]
-    limit: float
-
-    @property
-    def passed(self) -> bool:
-        return all(row.passed for row in self.rows)
-
-    def summary(self) -> dict[str, Any]:
-        """As `gradcheck --json` prints it."""
-        weights = [{"name": r.name, "shape": list(r.shape), "error": r.error, "passed": r.passed} for r in self.rows]
-        return {"limit": self.limit, "passed": self.passed, "weights": weights}
-
-
 def gradcheck(spec: Path | str, *, overrides: Sequence[str] = (), rows: int = 17) -> GradCheck:
     """Compare compiled gradients with finite differences in float64, on the first ``rows`` training rows."""
     from netspec.train.engine import Engine
-    from netspec.train.gradients import LIMIT, check_gradients
+    from netspec.train.gradients import LIMIT, GradCheck, check_gradients
     from netspec.train.opening import open_spec
 
     document = _sound(spec, overrides)
@@ -279,7 +491,7 @@ def gradcheck(spec: Path | str, *, overrides: Sequence[str] = (), rows: int = 17
         raise NetspecError(Diagnostic("missing-key", "there is no loss, and so no gradient", helps=("add `loss`",)))
     opened = open_spec(document)
     engine = Engine(opened.program, opened.dataset.columns, opened.constants, seed=document.train.seed)
-    chosen = opened.dataset.splits["train"][:rows]
+    chosen = opened.dataset.first("train", rows)
     checked = check_gradients(engine, dict(opened.dataset.columns), chosen)
     engine.close()
     return GradCheck(tuple(checked), LIMIT)

@@ -60,11 +60,25 @@ CODES: Final[Mapping[str, str]] = {
     "changed-data": "The data are not those that the run began with.",
     "wrong-weights": "A file of weights does not fit the network.",
     "unknown-pass": "The compiler has no pass of that name.",
+    "unknown-example": "The gallery has no spec of that name.",
+    "file-exists": "A file would be overwritten.",
+    "unknown-export": "There is no format of that name to export to.",
+    "cannot-export": "A format has no way to say what the network does.",
+    "export-differs": "What was written computes something else than the compiled network.",
+    "unknown-layer": "The network has no layer of that name.",
+    "no-such-step": "The training ends before that step.",
+    "no-such-row": "The data have no row of that number, or the step does not train on it.",
     # the machine, and netspec itself
     "disk-full": "The disk is full, or a limit on file sizes is reached.",
     "disk-fault": "The disk or the folder does not do what it should.",
     "no-permission": "A file or folder may not be read or written.",
+    "unusable-folder": "A folder that an environment variable names is not there or cannot be used.",
+    "little-room": "Little room is left on a disk that netspec writes to.",
+    "slow-processor": "Kernels are slower than they could be, for the processor or what is asked of it.",
+    "broken-compiler": "Kernels cannot be compiled on this machine.",
     "out-of-memory": "The machine has not enough memory.",
+    "no-threads": "The system starts no more threads for this process.",
+    "cache-unusable": "The cache folder cannot hold compiled kernels; they are compiled again in each process.",
     "internal-error": "A fault of netspec itself, to be reported.",
     # losses, training
     "unknown-field": "The data have no field of that name.",
@@ -74,9 +88,16 @@ CODES: Final[Mapping[str, str]] = {
     "bad-expectation": "A line of `expect` is no comparison, or compares what does not exist.",
     "expectation-failed": "What `expect` says is not so.",
     "doubtful-loss": "A loss reads outputs that it is hardly meant for.",
+    "variance-of-one": "In training, a layer would take the variance of a single number.",
     "rule-without-layer": "A learning rule finds no dense layer that it could train.",
     "hides-built-in": "A name that the spec defines hides a built-in one.",
+    # augmentation
+    "not-an-image": "An augmentation is to change something that is no image.",
+    "ambiguous-image": "An augmentation does not say which of several images it changes.",
+    "rule-without-loss": "An augmentation mixes losses, and a learning rule is to train without one.",
+    "repeated-augmentation": "An augmentation that may stand once for an image stands twice.",
     # data, once they are opened
+    "unknown-data": "There is no data set of that name.",
     "data-absent": "A public data set is not on this machine and cannot be fetched.",
     "download-failed": "A download failed, or what came is not what was meant to come.",
     "missing-package": "A package that is needed for this is not installed.",
@@ -84,7 +105,12 @@ CODES: Final[Mapping[str, str]] = {
     "missing-file": "A path in `data` leads to no file.",
     "unknown-format": "The name of a file does not end as one that can be read.",
     "wrong-magic": "A file does not begin as its format does.",
-    "truncated-file": "A file is shorter than its header says, or cannot be unpacked.",
+    "truncated-file": "A file is not as long as its header says, is damaged, or cannot be unpacked.",
+    "bad-picture": "A picture is damaged, too large, or stored in a way that is not read.",
+    "unequal-pictures": "Pictures that belong together differ in size, or some are grey and some coloured.",
+    "stray-picture": "A picture lies in no folder that names its class or split.",
+    "empty-class": "A folder that names a class or split holds no pictures.",
+    "locked-file": "A file can only be read with a password.",
     "bad-csv": "A CSV file breaks the rules of quoting.",
     "wrong-encoding": "A text file is not written in the encoding that the spec names.",
     "bad-json": "A line is not JSON, or no map from names to values.",
@@ -100,6 +126,7 @@ CODES: Final[Mapping[str, str]] = {
     "wrong-shape": "Values have another shape than the network reads.",
     "bad-classes": "A list of classes is empty or names one twice.",
     "unknown-class": "A value is none of the classes.",
+    "bad-vocabulary": "A vocabulary holds no token, or `max_size` leaves it room for none.",
     "label-out-of-range": "A class is counted from 0, and a file holds a negative one.",
     "missing-value": "A cell that a field needs is empty.",
     "text-in-number": "A cell that should be a number holds text.",
@@ -110,6 +137,8 @@ CODES: Final[Mapping[str, str]] = {
     "unknown-split": "There is no split, or no fold, of that name.",
     "split-exists": "`split` asks for a split that is there already.",
     "empty-split": "A split would have no rows.",
+    "cannot-time": "Kernels are timed without the data, and a size of the network is known only from them.",
+    "cannot-stream": "The spec asks for something that needs all rows in memory, and streams them.",
     "too-few-rows": "`split` or a batch asks for more rows than there are.",
 }
 
@@ -172,10 +201,24 @@ class DataError(NetspecError):
     """The data are wrong: a file, a row, a column."""
 
 
+class ChoiceError(NetspecError):
+    """What was named on the command line does not exist."""
+
+    exit_code = 2
+
+
 class EnvironmentFault(NetspecError):  # noqa: N818  EnvironmentError is a builtin
     """The machine stands in the way: disk, memory, permission, network."""
 
     exit_code = 4
+
+
+class NetspecWarning(RuntimeWarning):
+    """What a user should know and what stops nothing; the program shows it as it shows faults."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__("; ".join((diagnostic.message, *diagnostic.notes, *diagnostic.helps)))
+        self.diagnostic = diagnostic
 
 
 @dataclass

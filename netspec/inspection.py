@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from netspec.compiler.graph import Graph
 from netspec.diagnostics import Diagnostic, NetspecError, suggestion
 from netspec.pipeline import Kind, Program
 from netspec.spec.network import LayerNode, ValueRef
-from netspec.tensortype import Dim, Size, TensorType, bind, total
+from netspec.spec.parameters import Parameter
+from netspec.tensortype import Dim, Size, bind, total
 
 if TYPE_CHECKING:
     from netspec.compiler.codegen.executable import Executable
@@ -26,15 +29,14 @@ class Compiled:
 
     def summary(self) -> dict[str, Any]:
         """The facts of ``show --json``: layers, totals, memory."""
-        layers = [self._layer(node) for node in self.program.document.network.nodes]
-        trainable, frozen = self.program.counts()
-        macs = total(self._macs(node.path) for node in self.program.document.network.nodes)
+        macs = self._macs()
+        layers = [self._layer(node, macs.get(node.path, 0)) for node in self.program.document.network.nodes]
         return {
             "version": 1,
             "name": self.program.document.name,
-            **_fact("parameters", trainable),
-            **_fact("frozen", frozen),
-            **_fact("macs", macs),
+            **_facts(self.program.counts()._asdict()),
+            **_fact("macs", total(macs.get(node.path, 0) for node in self.program.document.network.nodes)),
+            "augment": {name: list(given.items) for name, given in self.program.model.augmentations.items()},
             "peak_bytes": {"train": self._peak("step"), "predict": self._peak("predict")},
             "layers": layers,
         }
@@ -47,7 +49,7 @@ class Compiled:
         """
         if what == "graph":
             return self._graph(after)
-        executable = self._executable(self._kind())
+        executable = self._executable(self.kind, PREDICTED_BATCH)
         texts = []
         if what == "kernels":
             for number, phase in enumerate(executable.schedule.phases, 1):
@@ -62,22 +64,26 @@ class Compiled:
         text_of = llvm_text if what == "llvm" else assembly_text
         return "\n".join(f"; {kernel.name}\n{text_of(kernel)}" for kernel in executable.kernels)
 
-    def _kind(self) -> Kind:
+    @property
+    def kind(self) -> Kind:
+        """A training step where the spec says how to train, else a prediction."""
         document = self.program.document
         return "step" if document.losses and document.optimizer is not None else "predict"
 
-    def _executable(self, kind: Kind) -> Executable:
+    def _executable(self, kind: Kind, batch: int) -> Executable:
         from netspec.compiler.kernels import processor
 
-        return self.program.executable(kind, processor.current().tile)
+        return self.program.executable(kind, processor.current().tile, few=self.program.few(kind, batch))
 
     def _graph(self, after: str | None) -> str:
         from netspec.compiler.graph.printer import show
         from netspec.compiler.kernels import processor
 
-        seen: dict[str, Graph] = {"build": self.program.graph(self._kind())}
+        seen: dict[str, Graph] = {"build": self.program.graph(self.kind)}
         if after != "build":
-            self.program.executable(self._kind(), processor.current().tile, after=seen.__setitem__)
+            kind = self.kind
+            few = self.program.few(kind, PREDICTED_BATCH)
+            self.program.executable(kind, processor.current().tile, after=seen.__setitem__, few=few)
         if after is None:
             return show(list(seen.values())[-1])
         if after not in seen:
@@ -87,43 +93,54 @@ class Compiled:
             raise NetspecError(Diagnostic("unknown-pass", f"there is no pass `{after}`", notes=notes, helps=helps))
         return show(seen[after])
 
-    def _layer(self, node: LayerNode) -> dict[str, Any]:
-        value = self._types().get(ValueRef(node.path))
-        own = [p for p in self.program.parameters.values() if p.key.rpartition(".")[0] == node.path]
+    def _layer(self, node: LayerNode, macs: Dim) -> dict[str, Any]:
+        value = self.program.values.get(ValueRef(node.path))
         return {
             "name": node.path,
             "kind": node.kind,
-            "output": None if value is None else [n if isinstance(n, int) else str(n) for n in value.shape[1:]],
-            **_fact("parameters", total(p.size for p in own)),
-            **_fact("macs", self._macs(node.path)),
+            "output": None if value is None else [n if isinstance(n, int) else str(n) for n in value.type.shape[1:]],
+            **_fact("parameters", total(p.size for p in self._weights.get(node.path, ()) if not p.statistic)),
+            **_fact("macs", macs),
             "line": node.line,
         }
 
-    def _types(self) -> dict[ValueRef, TensorType]:
-        return {ref: value.type for ref, value in self.program.values.items()}
+    @cached_property
+    def _weights(self) -> Mapping[str, Sequence[Parameter]]:
+        """The weights of each layer by its path."""
+        found: dict[str, list[Parameter]] = {}
+        for parameter in self.program.parameters.values():
+            found.setdefault(parameter.key.rpartition(".")[0], []).append(parameter)
+        return found
 
-    def _macs(self, path: str) -> Dim:
-        """Multiply-adds of a layer for one sample."""
-        graph = self.program.predict
-        found = [
-            node.op.multiply_adds([value.type for value in node.inputs])
-            for node in graph.nodes
-            if node.origin is not None and node.origin.path == path
-        ]
-        return total(bind(n, {"B": 1}) for n in found)
+    def _macs(self) -> dict[str, Dim]:
+        """Multiply-adds of each layer for one sample, by its path; those of auxiliary heads too, as of `expect`."""
+        found: dict[str, Dim] = {}
+        values = [(str(ref), value) for ref, value in self.program.values.items()]
+        for node in Graph("values", (), tuple(values)).nodes:
+            if node.origin is not None:
+                count = bind(node.op.multiply_adds([value.type for value in node.inputs]), {"B": 1})
+                found[node.origin.path] = found.get(node.origin.path, 0) + count
+        return found
 
     def _peak(self, kind: Kind) -> dict[str, Any] | None:
         """All memory of a run but the stored data; None where its sizes wait for the data."""
         document = self.program.document
         train = kind == "step"
-        if (train and self._kind() != "step") or not self.program.fields.keys() >= set(self.program.inputs):
+        if (train and self.kind != "step") or not self.program.fields.keys() >= set(self.program.inputs):
             return None
         batch = document.train.batch if train else PREDICTED_BATCH
         if batch == "full" or any(isinstance(p.size, Size) for p in self.program.parameters.values()):
             return None
         threads = self.threads or self.program.threads(kind, batch)
-        count = self._executable(kind).peak_bytes(batch, threads, None if train else 1)
+        count = self._executable(kind, batch).peak_bytes(batch, threads, None if train else 1)
         return {"bytes": count, "batch": batch, "threads": threads}
+
+
+def _facts(values: Mapping[str, Dim]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= _fact(name, value)
+    return found
 
 
 def _fact(name: str, value: Dim) -> dict[str, Any]:

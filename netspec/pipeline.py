@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from netspec.catalog.augmentations import augmented
 from netspec.catalog.losses import Loss
-from netspec.catalog.losses.targets import numbers
-from netspec.catalog.metrics import Collected, Metric, Reading
+from netspec.catalog.losses.targets import labels, numbers, row_sum
+from netspec.catalog.metrics import Collected, Compared, Inspected, Reading
 from netspec.catalog.optimizers import Rule
+from netspec.catalog.scope import Scope
 from netspec.compiler.autodiff import gradients
 from netspec.compiler.graph import Graph, GraphBuilder, Origin, Value
-from netspec.compiler.ops import Cast, Extent, Gather, Map, Reduce, Reshape, apply
+from netspec.compiler.graph.cost import multiply_adds
+from netspec.compiler.ops import Cast, Extent, Gather, Iota, Mates, Reduce, Reshape, apply
 from netspec.compiler.passes import optimize
-from netspec.data.fieldtype import FieldType
+from netspec.data.fieldtype import FieldType, stored_dtype
 from netspec.diagnostics import Report
+from netspec.spec.augmenting import AUGMENT
 from netspec.spec.binding import Binding
 from netspec.spec.document import Document
+from netspec.spec.inspecting import check_inspected, inspected
 from netspec.spec.lowering import Model, Parameter, input_type
 from netspec.spec.network import ValueRef
+from netspec.spec.parameters import Counts, counts
 from netspec.spec.rules import Lesson, lessons
-from netspec.tensortype import BATCH, Dim, DType, Layout, TensorType, bind, product, size, total
+from netspec.spec.updates import Change, updates
+from netspec.tensortype import BATCH, Dim, DType, Layout, TensorType, product, size
 
 if TYPE_CHECKING:
     from netspec.compiler.codegen.executable import Executable
     from netspec.compiler.kernels.processor import Tile
 
-Kind: TypeAlias = Literal["step", "evaluate", "predict", "gradient"]
+Kind: TypeAlias = Literal["step", "evaluate", "predict", "gradient", "trace"]
 SCALAR = TensorType("float32", ())
 ROWS_OF_DATA = size("N")
 
@@ -39,9 +47,22 @@ SUMMED = "metric."
 COLLECTED = "rows."
 """Before the name of a metric: an output that is a row for each sample of a step."""
 
+INPUT, NET, OUTPUT, DELTA = "input:", "net:", "output:", "delta:"
+"""Before the path of a layer or the name of an input: outputs of `Program.trace`; no name has a colon in it."""
+
+ROW_LOSS = "loss:"
+"""The loss of each row, an output of `Program.trace`."""
+
 
 FLOPS_WORTH_A_THREAD = 2_000_000
 """Below this a second thread costs more at barriers than it gives: some 10 us of work on one core."""
+
+FEW = 10
+"""From so many samples on a convolution fills 16 lanes with them, however many of these stay empty.
+
+On one core LeNet-5 predicts 8 samples in 91 us in rows and in 113 us in lanes, 12 in 140 and 110; ResNet-20 predicts 8
+in 6.0 and 11.9 ms, 12 in 9.4 and 8.8.
+"""
 
 
 @dataclass(frozen=True)
@@ -72,6 +93,16 @@ class Program:
     def step(self) -> Graph:
         """One training step: loss and metrics of a batch, new parameters and optimizer state."""
         return _Builder(self, training=True).step()
+
+    @cached_property
+    def trace(self) -> Graph:
+        """A training step, and beside it what every layer computed in it.
+
+        ``input:`` what the network reads; ``net:`` and ``output:`` of every layer; ``delta:`` how much less each row's
+        own loss becomes when a net input grows, or what else a learning rule goes by; ``loss:`` is the row's own. All
+        have an axis of samples.
+        """
+        return _Builder(self, training=True).trace()
 
     @cached_property
     def evaluate(self) -> Graph:
@@ -110,22 +141,38 @@ class Program:
         tile: Tile,
         given: Mapping[str, Layout] | None = None,
         after: Callable[[str, Graph], None] | None = None,
+        *,
+        few: bool = False,
     ) -> Executable:
-        """The scheduled kernels of a graph; ``given`` are the layouts of weights that are in memory already."""
+        """The scheduled kernels of a graph; ``given`` are the layouts of weights that are in memory already.
+
+        ``few``: for batches that are (`few`).
+        """
         from netspec.compiler.codegen.executable import prepare
 
-        return prepare(optimize(self.graph(kind), 16 * tile.vectors, given, after), tile)
+        settled = kind == "predict"  # between evaluations training moves the weights
+        return prepare(optimize(self.graph(kind), 16 * tile.vectors, given, after, settled=settled, few=few), tile)
+
+    def few(self, kind: Kind, batch: int) -> bool:
+        """Whether a batch has a program of its own, which works on samples in rows where others fill lanes with them.
+
+        Gradients fill lanes in any case, and networks without windows lay nothing into lanes.
+        """
+        return batch < FEW and kind in ("predict", "evaluate") and self._has_windows
+
+    @cached_property
+    def _has_windows(self) -> bool:
+        rules = (node.op.lanes([v.type for v in node.inputs], node.types) for node in self.predict.nodes)
+        return any(rule is not None and rule.rows is not None for rule in rules)
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """The fields that the network reads."""
         return tuple(given.name for given in self.document.network.inputs)
 
-    def counts(self) -> tuple[Dim, Dim]:
-        """Numbers that training may change, and numbers that it may not."""
-        trainable = [product(p.shape) for p in self.parameters.values() if p.trainable]
-        frozen = [product(p.shape) for p in self.parameters.values() if not p.trainable]
-        return total(trainable), total(frozen)
+    def counts(self) -> Counts:
+        """How many numbers there are of each kind; the weights of layers nobody reads too."""
+        return counts(self.parameters.values())
 
 
 def static_program(document: Document, report: Report) -> Program:
@@ -138,23 +185,11 @@ def static_program(document: Document, report: Report) -> Program:
     return Program(document, Model(document, report), facts)
 
 
-def stored_dtype(type_: FieldType) -> DType:
-    """How a field lies in memory."""
-    return type_.dtype or ("int32" if type_.kind in ("category", "index") else "float32")
-
-
 def processors() -> int:
     """How many this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def multiply_adds(graph: Graph, batch: int) -> int:
-    """Those of a graph for a batch."""
-    costs = (node.op.multiply_adds([value.type for value in node.inputs]) for node in graph.nodes)
-    bound = bind(total(costs), {"B": batch})
-    return bound if isinstance(bound, int) else 0
 
 
 class _Builder:
@@ -170,23 +205,47 @@ class _Builder:
         self.values = self.model.build(self.g, inputs, training=training)
 
     def step(self) -> Graph:
-        g, outputs = self.g, dict[str, Value]()
         loss = self._loss()
-        if loss is None:
-            return g.graph("step", {})
-        mean = apply(g, "total / n", total=self._total(loss), n=g.add(Extent(BATCH)))
-        outputs["loss"] = mean
-        outputs.update(self._metrics())
-        for parameter, value, gradient in self._gradients(mean):
-            with g.at(Origin(parameter.key, parameter.span.line)):
-                outputs.update(self._update(parameter, value, gradient))
-        return g.graph("step", outputs)
+        return self.g.graph("step", {} if loss is None else self._stepped(self._mean(loss)))
+
+    def _mean(self, loss: Value) -> Value:
+        return apply(self.g, "total / n", total=self._total(loss), n=self.g.add(Extent(BATCH)))
+
+    def _stepped(self, mean: Value) -> dict[str, Value]:
+        """What a step gives: the loss, metrics, and all that it changes."""
+        changes = self._gradients(mean)
+        outputs = {"loss": mean, **self._metrics(), **self._inspected(mean, changes)}
+        assert self.document.optimizer is not None
+        return outputs | updates(self.g, self.document.optimizer, self.document.train, changes) | self.model.moved
+
+    def trace(self) -> Graph:
+        loss, outputs = self._loss(), dict[str, Value]()
+        if loss is not None:
+            mean = self._mean(loss)
+            trained = self._stepped(mean) if self.document.optimizer is not None else {"loss": mean}
+            outputs = {**trained, ROW_LOSS: loss, **self._deltas(mean)}
+        for ref, value in self.values.items():
+            if value.type.dtype == "float32":
+                outputs[f"{INPUT if ref.is_input else OUTPUT}{ref}"] = value
+        outputs.update({f"{NET}{path}": net for path, net in self.model.nets.items()})
+        return self.g.graph("trace", outputs)
+
+    def _deltas(self, mean: Value) -> dict[str, Value]:
+        """How much less the loss of each row becomes when a net input grows: the row's part of the mean, times rows."""
+        nets, rule = self.model.nets, self.document.optimizer
+        if isinstance(rule, Rule):
+            taught = lessons(rule, self.model, self.values)
+            found = {t.path: gradients(self.g, self._objective(rule, t), [t.units.net])[0] for t in taught}
+        else:
+            found = dict(zip(nets, gradients(self.g, mean, list(nets.values())), strict=True))
+        rows = self.g.add(Extent(BATCH))
+        return {f"{DELTA}{path}": apply(self.g, "-n * d", n=rows, d=d) for path, d in found.items() if d is not None}
 
     def gradient(self) -> Graph:
         loss = self._loss()
         if loss is None:
             return self.g.graph("gradient", {})
-        mean = apply(self.g, "total / n", total=self._total(loss), n=self.g.add(Extent(BATCH)))
+        mean = self._mean(loss)
         trained = [p for p in self.model.parameters.values() if p.trainable]
         values = [self.g.input(p.key, TensorType("float32", p.shape), "parameter") for p in trained]
         whole = self._penalized(mean, trained, values)
@@ -197,7 +256,13 @@ class _Builder:
     def evaluate(self) -> Graph:
         loss = self._loss()
         totals = {} if loss is None else {"loss": self._total(loss)}
-        return self.g.graph("evaluate", {**totals, **self._metrics()})
+        return self.g.graph("evaluate", {**totals, **self._metrics(), **self._evaluated(loss)})
+
+    def _evaluated(self, loss: Value | None) -> dict[str, Value]:
+        """The metrics of what is inside, of which some need gradients."""
+        told = {m.what.inside for m in self.document.metrics if isinstance(m.what, Inspected)}
+        mean = self._mean(loss) if loss is not None and told else None
+        return self._inspected(mean, self._gradients(mean) if mean is not None and "weights" in told else [])
 
     def predict(self) -> Graph:
         outputs = {}
@@ -230,6 +295,7 @@ class _Builder:
         if facts.type.kind not in ("category", "index"):
             if facts.dtype != "float32":
                 value = self.g.add(Cast("float32"), value)
+            value = self._augmented(name, value)
             if facts.scaling is not None:
                 scalar = product(facts.scaling) == 1
                 type_ = TensorType("float32", () if scalar else facts.scaling)
@@ -238,15 +304,32 @@ class _Builder:
         self._fields[name] = value
         return value
 
+    def _augmented(self, name: str, image: Value) -> Value:
+        """A field as training draws it anew; its raw pixels, of which 0 is what lies outside a picture."""
+        given = self.model.augmentations.get(name)
+        if given is None:
+            return image
+        facts = self.program.fields[name]
+        top = float(facts.type.top) if facts.dtype == "uint8" else 1.0
+
+        @contextmanager
+        def scope(item: str) -> Iterator[Scope]:
+            path, span = f"{AUGMENT}{item}", given.spans[item]
+            with self.g.at(Origin(path, span.line if span else 0)):
+                yield self.model.loss_scope(self.g, path, training=self.training)
+
+        return augmented(given.items, image, top, scope, training=self.training)
+
     def _bound(self, bindings: Sequence[Binding]) -> list[tuple[Binding, Value, Value]]:
         """Losses or metrics whose output and target exist and fit."""
         found = []
         for binding in bindings:
             output = self.values.get(binding.output) if binding.output else None
             target = binding.target or ""
-            if binding.what is None or output is None or target not in self.program.fields:
+            read = {target, binding.sample_weight or target}
+            if binding.what is None or output is None or not read <= self.program.fields.keys():
                 continue
-            if self.model.check(binding, output, self.program.fields[target].type):
+            if self.model.check(binding, output, self.model.fields[target]):
                 found.append((binding, output, self._field(target)))
         return found
 
@@ -257,19 +340,61 @@ class _Builder:
             assert isinstance(binding.what, Loss)
             with self.g.at(Origin(binding.name, binding.span.line)):
                 scope = self.model.loss_scope(self.g, f"loss_{i}", training=self.training)
-                one = binding.what.build(scope, output, target)
-                if binding.sample_weight is not None:
-                    weight = self._field(binding.sample_weight)
-                    one = apply(self.g, "l * w", l=one, w=self.g.add(Reshape((BATCH,)), weight))
-                if binding.weight != 1:
-                    one = apply(self.g, f"{binding.weight!r} * l", l=one)
+                one = self._weighted(binding, binding.what.build(scope, output, target), target)
+                if (mixture := self._mixture(binding.target or "")) is not None:
+                    share, mate = mixture
+                    other = self._weighted(binding, binding.what.build(scope, output, mate), mate)
+                    share = self.g.add(Reshape((BATCH, *(1,) * (one.type.rank - 1))), share)
+                    one = apply(self.g, "s * l + (1 - s) * m", s=share, l=one, m=other)
                 whole = one if whole is None else apply(self.g, "a + b", a=whole, b=one)
         return whole
+
+    def _mixture(self, target: str) -> tuple[Value, Value] | None:
+        """Where samples are mixed in pairs: what each keeps of itself, and the target of the other one.
+
+        None where they are not, and for a target that is the mixed image itself.
+        """
+        found = self.model.mixing
+        if not self.training or found is None or target == found.field:
+            return None
+        scope = self.model.loss_scope(self.g, f"{AUGMENT}{found.name}", training=True)
+        draw, own = found.item.draw(scope), self._field(target)
+        node = own.node
+        read = node.inputs if isinstance(node.op, Gather) else (own,)  # no kernel stores whole numbers of a batch
+        return found.item.share(scope), self.g.add(Mates(), *read, draw)
+
+    def _weighted(self, binding: Binding, one: Value, target: Value) -> Value:
+        """What each sample adds to a loss, batch first, times the weights of the sample, of its class and of the loss.
+
+        The mean is over samples, whatever they weigh.
+        """
+        g = self.g
+        each: tuple[Dim, ...] = (BATCH, *(1,) * (one.type.rank - 1))
+        if binding.sample_weight is not None:
+            one = apply(g, "l * w", l=one, w=g.add(Reshape(each), self._field(binding.sample_weight)))
+        if binding.class_weight is not None:
+            one = apply(g, "l * w", l=one, w=g.add(Reshape(each), self._weight_of_class(binding, target)))
+        if binding.weight != 1:
+            one = apply(g, f"{binding.weight!r} * l", l=one)
+        return one
+
+    def _weight_of_class(self, binding: Binding, target: Value) -> Value:
+        """The weight of each sample's class, ``float32[B, 1]``."""
+        g = self.g
+        assert binding.output is not None
+        output, size = self.values[binding.output], self.program.fields[binding.target or ""].type.size
+        scores = output.type.channels if output.type.rank > 1 else 1
+        count = size if size is not None else 2 if scores == 1 else scores
+        key = class_weight_key(self.document.losses.index(binding) + 1)
+        weights = g.input(key, TensorType("float32", (count,)), "constant")
+        scope = self.model.loss_scope(g, binding.name, training=self.training)
+        index, own = g.add(Iota((1, count), 1)), labels(scope, target)
+        return row_sum(scope, apply(g, "where(c == t, w, 0)", c=index, t=own, w=weights))
 
     def _metrics(self) -> dict[str, Value]:
         found = {}
         for binding, output, target in self._bound(self.document.metrics):
-            assert isinstance(binding.what, Metric)
+            assert isinstance(binding.what, Compared)
             if self.training and isinstance(binding.what, Collected):
                 continue  # it needs all samples at once
             with self.g.at(Origin(binding.name, binding.span.line)):
@@ -282,6 +407,22 @@ class _Builder:
                     found[f"{SUMMED}{binding.name}"] = self._total(one)
         return found
 
+    def _inspected(self, mean: Value | None, changes: Sequence[Change]) -> dict[str, Value]:
+        """The metrics of what a step computes inside, each times the samples that it is the mean of."""
+        found = {}
+        for binding in self.document.metrics:
+            if not isinstance(binding.what, Inspected) or not check_inspected(binding, self.model, self.values):
+                continue
+            if mean is None and binding.what.inside != "values":
+                continue  # the target is not known yet
+            with self.g.at(Origin(binding.name, binding.span.line)):
+                one = inspected(self.g, binding, self.model, self.values, mean, changes)
+                whole = (
+                    self._total(one) if one.type.rank else apply(self.g, "x * n", x=one, n=self.g.add(Extent(BATCH)))
+                )
+                found[f"{SUMMED}{binding.name}"] = whole
+        return found
+
     def _reading(self, binding: Binding) -> Reading:
         """How the outputs of a metric are to be read: as the losses on them read them."""
         middle = self.program.fields[binding.target or ""].middle
@@ -289,25 +430,23 @@ class _Builder:
         logits = any(isinstance(what, Loss) and what.takes_logits for what in on_it)
         return Reading(0.0 if logits else middle, middle, logits)
 
-    def _gradients(self, loss: Value) -> list[tuple[Parameter, Value, Value]]:
-        """Every weight that a step changes, with its gradient, clipped: of the loss, or of a rule's objectives."""
-        pairs: list[tuple[Parameter, Value, Value]] = []
+    def _gradients(self, loss: Value) -> list[Change]:
+        """Every weight that a step changes, with its gradient: of the loss, or of a rule's objectives."""
         rule = self.document.optimizer
-        if isinstance(rule, Rule):
-            for lesson in lessons(rule, self.model, self.values):
-                own = [p for p in self.model.parameters.values() if p.key.rpartition(".")[0] == lesson.path]
-                pairs += self._downhill(self._objective(rule, lesson), own)
-        else:
-            pairs = self._downhill(loss, self.model.parameters.values())
-        clipped = self._clipped([gradient for *_, gradient in pairs])
-        return [(parameter, value, gradient) for (parameter, value, _), gradient in zip(pairs, clipped, strict=True)]
+        if not isinstance(rule, Rule):
+            return self._downhill(loss, self.model.parameters.values())
+        found: list[Change] = []
+        for lesson in lessons(rule, self.model, self.values):
+            own = [p for p in self.model.parameters.values() if p.key.rpartition(".")[0] == lesson.path]
+            found += self._downhill(self._objective(rule, lesson), own)
+        return found
 
-    def _downhill(self, loss: Value, parameters: Iterable[Parameter]) -> list[tuple[Parameter, Value, Value]]:
+    def _downhill(self, loss: Value, parameters: Iterable[Parameter]) -> list[Change]:
         """Those of the weights that may change and that ``loss`` depends on, with its gradient, penalties included."""
         trained = [p for p in parameters if p.trainable]
         values = [self.g.input(p.key, TensorType("float32", p.shape), "parameter") for p in trained]
         found = gradients(self.g, self._penalized(loss, trained, values), values)
-        return [(p, v, ct) for p, v, ct in zip(trained, values, found, strict=True) if ct is not None]
+        return [Change(p, v, ct) for p, v, ct in zip(trained, values, found, strict=True) if ct is not None]
 
     def _objective(self, rule: Rule, lesson: Lesson) -> Value:
         """What a learning rule goes downhill on in one layer: the mean over samples."""
@@ -319,6 +458,8 @@ class _Builder:
             parameter = self.model.parameters[f"{path}.kernel"]
             kernel = self.g.input(parameter.key, TensorType("float32", parameter.shape), "parameter")
             each = rule.objective(scope, lesson.units, kernel, target)
+            if lesson.binding is not None:
+                each = self._weighted(lesson.binding, each, self._field(lesson.binding.target or ""))
             whole = self.g.add(Reduce("sum", tuple(range(each.type.rank))), each)
             return apply(self.g, "total / n", total=whole, n=self.g.add(Extent(BATCH)))
 
@@ -346,41 +487,13 @@ class _Builder:
 
     def _penalized(self, loss: Value, trained: Sequence[Parameter], values: Sequence[Value]) -> Value:
         for parameter, value in zip(trained, values, strict=True):
-            for rate, text in ((parameter.l1, "abs(p)"), (parameter.l2, "p * p")):
+            for rate, text in ((parameter.regularize.l1, "abs(p)"), (parameter.regularize.l2, "p * p")):
                 if rate:
                     every = self.g.add(Reduce("sum", tuple(range(value.type.rank))), apply(self.g, text, p=value))
                     loss = apply(self.g, f"loss + {rate!r} * penalty", loss=loss, penalty=every)
         return loss
 
-    def _clipped(self, found: list[Value]) -> list[Value]:
-        clip, g = self.document.train.clip, self.g
-        if clip is None:
-            return found
-        if clip.value is not None:
-            found = [apply(g, f"min(max(x, {-clip.value!r}), {clip.value!r})", x=x) for x in found]
-        if clip.norm is not None:
-            whole: Value | None = None
-            for x in found:
-                one = g.add(Reduce("sum", tuple(range(x.type.rank))), apply(g, "x * x", x=x))
-                whole = one if whole is None else apply(g, "a + b", a=whole, b=one)
-            assert whole is not None
-            factor = apply(g, f"where(s > {clip.norm**2!r}, {clip.norm!r} / sqrt(s), 1)", s=whole)
-            found = [apply(g, "x * f", x=x, f=factor) for x in found]
-        return found
 
-    def _update(self, parameter: Parameter, value: Value, gradient: Value) -> dict[str, Value]:
-        """The optimizer's new parameter and states."""
-        optimizer = self.document.optimizer
-        assert optimizer is not None
-        keys = [f"{parameter.key}/{state}" for state in optimizer.states]
-        states = [self.g.input(key, value.type, "state") for key in keys]
-        scalars = [
-            self.g.input(scalar_key(name, parameter.lr_scale), SCALAR, "step") for name in optimizer.scalar_names
-        ]
-        node = self.g.node(Map(optimizer.update()), value, gradient, *states, *scalars)
-        return dict(zip([parameter.key, *keys], node.values, strict=True))
-
-
-def scalar_key(name: str, lr_scale: float) -> str:
-    """The graph input of an optimizer's scalar, for parameters with that factor on the learning rate."""
-    return f"optimizer.{name}" if lr_scale == 1 else f"optimizer.{name}@{lr_scale!r}"
+def class_weight_key(loss: int) -> str:
+    """The graph input of the class weights of a loss, counted from 1."""
+    return f"loss_{loss}.class_weight"

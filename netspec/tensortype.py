@@ -101,16 +101,20 @@ class Layout:
 
     ``rows``: the first axis strides over rows of all others, each row padded to whole vectors.
     ``panels``: of a matrix, ``[column / width][row][width]``; what a product streams as its right side.
+    ``lanes``: ``[sample / 16][channel][pixel][16]``; what kernels over windows read and write for many samples.
+    ``filters``: of weights ``[*taps, in, out]`` in ``width`` groups, ``[group][out / 16][in][taps][16]``; what kernels
+    over windows stream for few samples. ``turned``: the same with the two kinds of channels swapped.
     """
 
-    kind: Literal["rows", "panels"] = "rows"
+    kind: Literal["rows", "panels", "lanes", "filters", "turned"] = "rows"
     width: int = 0
 
     def __str__(self) -> str:
-        return self.kind if self.kind == "rows" else f"{self.kind} {self.width}"
+        return f"{self.kind} {self.width}" if self.width else self.kind
 
 
 ROWS: Final = Layout()
+LANES: Final = Layout("lanes")
 
 
 @dataclass(frozen=True)

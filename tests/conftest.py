@@ -20,6 +20,7 @@ CACHED = ("compiler/codegen", "compiler/formula", "compiler/kernels", "data")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="Write golden files instead of comparing with them.")
+    parser.addoption("--long", action="store_true", help="Run trainings of more than ten minutes, too.")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -58,7 +59,12 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Without NETSPEC_DATA skip what reads real data, or fail in CI; fail where it names a folder that is not there."""
+    """Without NETSPEC_DATA skip what reads real data, or fail in CI; fail where it names a folder that is not there.
+
+    Without `--long` skip the longest trainings; what they came to stands in docs/results.md.
+    """
+    if item.get_closest_marker("long") and not item.config.getoption("--long"):
+        pytest.skip("trains for more than ten minutes: --long")
     if item.get_closest_marker("data"):
         named = os.environ.get("NETSPEC_DATA")
         if not named and "CI" not in os.environ:

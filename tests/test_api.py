@@ -45,7 +45,7 @@ data:
   split: {test: 10, stratify: origin}
 network: {inputs: {x: [3]}, layers: [{dense: {units: 16, activation: relu}}, {dense: {units: 3, name: guess}}]}
 loss: cross_entropy
-metrics: [accuracy]
+metrics: [accuracy, confusion_matrix]
 optimizer: {adam: {lr: 0.02}}
 train: {epochs: 150, batch: 8}
 expect: {test: {accuracy: ">= 0.9"}, train: {accuracy: ">= 0.95"}}
@@ -105,7 +105,12 @@ def test_a_category_comes_back_by_name_with_probabilities(cars: Path) -> None:
         assert list(row) == ["origin", *names]
         assert sum(row[name] for name in names) == pytest.approx(1, abs=1e-6)
         assert row[f"origin={row['origin']}"] == max(row[name] for name in names)
-    measured = api.evaluate(cars / "classification").splits
+    evaluated = api.evaluate(cars / "classification")
+    measured = evaluated.splits
+    assert evaluated.summary()["classes"] == {"confusion_matrix": sorted(ORIGINS)}
+    matrix = sum(np.array(facts["tables"]["confusion_matrix"]) for facts in measured.values())
+    decided = [(given["origin"], row["origin"]) for row, given in zip(predicted, table, strict=True)]
+    assert matrix.tolist() == [[decided.count((i, j)) for j in sorted(ORIGINS)] for i in sorted(ORIGINS)]
     right = sum(row["origin"] == given["origin"] for row, given in zip(predicted, table, strict=True))
     assert right == round(sum(facts["rows"] * facts["metrics"]["accuracy"] for facts in measured.values()))
 
@@ -162,7 +167,7 @@ def test_a_row_alone_and_among_many_gives_the_same_bits(cars: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "code", "words"),
     [
-        ("a.csv", "weight,powr\n1,2\n", "unknown-column", "no values for the input `x`"),
+        ("a.csv", "weight,powr\n1,2\n", "unknown-column", "no column `power` in a.csv"),
         ("a.csv", "weight,power\n1,abc\n", "text-in-number", "line 2, column `power`: `abc`"),
         ("a.csv", "weight,power\n1,2\n1,\n", "missing-value", "line 3, column `power`"),
         ("a.csv", "weight,power\n", "no-rows", "no rows"),
@@ -171,8 +176,8 @@ def test_a_row_alone_and_among_many_gives_the_same_bits(cars: Path) -> None:
         ("a.jsonl", "[1, 2]\n", "wrong-shape", "[3]"),
         ("a.jsonl", "{\n", "bad-json", "line 1"),
         ("a.jsonl", '{"x": [1, 2, NaN]}\n', "", "line 1"),
-        ("a.npz", "no archive", "bad-npz", "a.npz"),
-        ("a.txt", "weight,power\n1,2\n", "unknown-format", ".csv"),
+        ("a.npz", "no archive", "wrong-magic", "a.npz"),
+        ("a.xyz", "weight,power\n1,2\n", "unknown-format", ".csv"),
     ],
 )
 def test_rows_that_do_not_fit_are_told(name: str, text: str, code: str, words: str, cars: Path, tmp_path: Path) -> None:
@@ -234,7 +239,7 @@ def test_any_number_of_threads_measures_the_same_bits(cars: Path) -> None:
 def test_without_a_loss_there_is_none_to_tell(cars: Path) -> None:
     spec = cars / "lossless.yaml"
     spec.write_text(CLASSIFICATION.replace("loss: cross_entropy\n", ""))
-    assert api.evaluate(spec).splits["test"].keys() == {"rows", "metrics"}
+    assert api.evaluate(spec).splits["test"].keys() == {"rows", "metrics", "tables"}
 
 
 def test_expectations_that_do_not_hold(cars: Path, tmp_path: Path) -> None:
@@ -290,6 +295,43 @@ def test_a_wrong_gradient_is_caught(fault: float, monkeypatch: pytest.MonkeyPatc
     checked = api.gradcheck(SPECS / "digits.yaml")
     assert not checked.passed
     assert [row.name for row in checked.rows if not row.passed] == ["dense_1.kernel"]
+
+
+def test_a_wrong_rule_is_caught_where_no_element_is_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 4,096 weights 16 are moved by themselves, and all together: what kernel and graph get wrong alike shows."""
+    from netspec.train import gradients
+
+    gradient, interpreted, at = Engine.gradient, gradients.interpret, "dense_1.kernel"
+
+    def spoil(array: Any) -> Any:
+        array.flat[np.abs(array).argmax()] = 0
+        return array
+
+    def spoilt(engine: Engine, rows: Any) -> dict[str, Any]:
+        found = gradient(engine, rows)
+        return {**found, at: spoil(found[at])}
+
+    def spoilt_too(*given: Any) -> dict[str, Any]:
+        found = interpreted(*given)
+        return {**found, f"gradient.{at}": spoil(found[f"gradient.{at}"])}
+
+    monkeypatch.setattr(Engine, "gradient", spoilt)
+    monkeypatch.setattr(gradients, "interpret", spoilt_too)
+    monkeypatch.setattr(gradients, "_picked", lambda *_: [])
+    checked = api.gradcheck(SPECS / "digits.yaml")
+    assert [row.name for row in checked.rows if not row.passed] == [at]
+
+
+def test_a_unit_that_crosses_its_kink_on_the_way_raises_no_alarm() -> None:
+    """Its net input lies closer to the kink than the least step by which a weight is moved."""
+    moved = np.float32(0.5 + np.random.default_rng(0).uniform(-0.01, 0.01))  # what the check begins with
+    kink = float(np.nextafter(moved, np.float32(0)))
+    checked = api.gradcheck(
+        "netspec: 1\nname: near\ndata: {source: {rows: [{x: [1], y: [1]}]}}\nloss: mse\n"
+        f"activations: {{bent: '3 * max(x, {kink!r})'}}\n"
+        "network: {inputs: {x: [1]}, layers: [{dense: {units: 1, bias: false, activation: bent, init: 0.5}}]}\n"
+    )
+    assert checked.passed, checked.summary()
 
 
 def test_gradients_need_a_loss(cars: Path) -> None:

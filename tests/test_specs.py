@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gallery import GALLERY, SPECS, TRAINED, document_of, is_deep, is_drawn, is_real, named, small, trains_for
 
 from netspec import api
 from netspec.compiler.graph import key_of
@@ -15,36 +16,25 @@ from netspec.spec.check import check
 from netspec.train.engine import Engine
 from netspec.train.opening import Opened, open_spec
 
-FOLDER = Path(__file__).parents[1] / "specs"
-SPECS = sorted(FOLDER.rglob("*.yaml"))
-WORKED = FOLDER / "backprop_example.yaml"
-
-
-def trains_long(spec: Path) -> bool:
-    """Whether it reads real data; what comes with a dependency is small enough for every run of the tests."""
-    return "source: mnist" in spec.read_text(encoding="utf-8")
-
-
-def needs_files(spec: Path) -> bool:
-    """Whether it reads what NETSPEC_DATA holds: a public data set, or a table that does not lie beside the spec."""
-    return trains_long(spec) or "path: tabular/" in spec.read_text(encoding="utf-8")
+WORKED = GALLERY / "backprop_example.yaml"
 
 
 def marked(spec: Path) -> Any:
-    marks = [pytest.mark.slow] * trains_long(spec) + [pytest.mark.data] * needs_files(spec)
-    return pytest.param(spec, id=str(spec.relative_to(FOLDER)), marks=marks)
+    marks = trains_for(spec) + [pytest.mark.data] * is_real(spec)
+    return pytest.param(spec, id=named(spec), marks=marks)
 
 
-def marked_data(spec: Path) -> Any:
-    marks = [pytest.mark.data] * needs_files(spec)
-    return pytest.param(spec, id=str(spec.relative_to(FOLDER)), marks=marks)
+def marked_small(spec: Path) -> Any:
+    return pytest.param(
+        spec, id=named(spec), marks=[pytest.mark.data] * is_real(spec) + [pytest.mark.slow] * is_deep(spec)
+    )
 
 
 def test_there_are_specs() -> None:
     assert len(SPECS) >= 4
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda path: str(path.relative_to(FOLDER)))
+@pytest.mark.parametrize("spec", SPECS, ids=named)
 def test_it_is_valid_without_its_data(spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NETSPEC_DATA", raising=False)
     (checked,) = api.validate([spec])
@@ -52,15 +42,21 @@ def test_it_is_valid_without_its_data(spec: Path, monkeypatch: pytest.MonkeyPatc
     assert check(spec).waiting == ()
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda path: str(path.relative_to(FOLDER)))
+@pytest.mark.parametrize("spec", SPECS, ids=named)
 def test_it_says_what_to_expect(spec: Path) -> None:
-    document = check(spec).document
-    assert document is not None
-    assert document.expect.metrics or document.expect.examples, "a spec of the gallery proves itself"
-    assert api.compile(spec).summary()["parameters"] > 0
+    expect = document_of(spec).expect
+    counted = is_drawn(spec) and {"parameters", "macs"} <= {fact.name for fact in expect.facts}
+    assert expect.metrics or expect.examples or counted, "a spec of the gallery proves itself"
+    compiled = api.compile(spec)
+    assert compiled.program.counts().parameters != 0
+    summary = compiled.summary()
+    for fact in expect.facts:
+        if fact.name in ("parameters", "macs") and not fact.predict:  # `show` counts as `expect` does
+            assert not isinstance(fact.expected, tuple)
+            assert fact.expected.holds(summary[fact.name])
 
 
-@pytest.mark.parametrize("spec", [marked(spec) for spec in SPECS])
+@pytest.mark.parametrize("spec", [marked(spec) for spec in TRAINED])
 def test_it_does_what_it_says(spec: Path, tmp_path: Path) -> None:
     trained = api.train(spec, out=tmp_path / "run")
     assert trained.status == "finished"
@@ -71,10 +67,16 @@ def test_it_does_what_it_says(spec: Path, tmp_path: Path) -> None:
     assert trained.summary["test"] == (test and {"loss": test["loss"], **test["metrics"]})
 
 
-@pytest.mark.parametrize("spec", [marked_data(spec) for spec in SPECS])
+@pytest.mark.parametrize("spec", [marked_small(spec) for spec in SPECS if document_of(spec).losses])
 def test_its_gradients_are_those_of_finite_differences(spec: Path) -> None:
-    checked = api.gradcheck(spec)
-    assert checked.rows
+    """Of every spec with a loss, and every weight of it; deep networks are made small."""
+    checked = api.gradcheck(spec, overrides=small(spec), rows=5 if is_deep(spec) else 17)
+    # Threshold units have no gradient.
+    text = spec.read_text(encoding="utf-8")
+    graded = "activation: step" not in text and "optimizer: {perceptron" not in text
+    weights = api.compile(spec, overrides=small(spec)).program.parameters if graded else {}
+    wanted = {key for key, weight in weights.items() if weight.trainable}
+    assert {row.name for row in checked.rows} == wanted
     assert checked.passed, checked.summary()
 
 

@@ -13,7 +13,7 @@ import pytest
 CHECKOUT = Path(__file__).parents[1]
 SPECS = CHECKOUT / "specs"
 
-HEAVY = {"numpy", "numba", "llvmlite", "scipy", "sklearn", "safetensors", "rich", "pandas", "pooch", "torch"}
+HEAVY = {"numpy", "numba", "llvmlite", "scipy", "sklearn", "safetensors", "rich", "pandas", "pooch", "torch", "PIL"}
 # What a training whose kernels are compiled already has no use for.
 COMPILERS = {"numba", "scipy", "sklearn", "pandas", "torch", "rich"}
 

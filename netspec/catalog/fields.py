@@ -32,8 +32,9 @@ def _counts(value: Any) -> tuple[Dim, ...]:
     return tuple(_count(item) for item in value)
 
 
-def _pair(value: Any) -> Any:
-    return (value, value) if isinstance(value, int) else tuple(value) if isinstance(value, list) else value
+def pair(value: Any) -> Any:
+    """Two of a number that stands for both."""
+    return (value, value) if isinstance(value, int | float) else tuple(value) if isinstance(value, list) else value
 
 
 Count: TypeAlias = Annotated[int | Size, PlainValidator(_count), WithJsonSchema({"type": "integer", "minimum": 1})]
@@ -49,7 +50,7 @@ Counts: TypeAlias = Annotated[
 Positive: TypeAlias = Annotated[int, Field(gt=0)]
 """A whole number above 0."""
 
-Pair: TypeAlias = Annotated[tuple[Positive, Positive], BeforeValidator(_pair)]
+Pair: TypeAlias = Annotated[tuple[Positive, Positive], BeforeValidator(pair)]
 """Two whole numbers above 0; one stands for both."""
 
 Probability: TypeAlias = Annotated[float, Field(ge=0, lt=1)]

@@ -37,23 +37,38 @@ def end_of(error: BaseException) -> int:
             code = INTERRUPTED
         case BrokenPipeError():
             code = _reader_left()
-        case MemoryError():
-            help_ = "use a smaller `train.batch`; `netspec show SPEC` says what a network needs"
-            fault = Diagnostic("out-of-memory", "the machine has not enough memory", helps=(help_,))
-            streams.diagnostics(EnvironmentFault(fault).render())
-            code = ENVIRONMENT
+        case MemoryError() | OSError(errno=errno.ENOMEM):
+            from netspec.memory import limits_of_process
+
+            helps = (
+                "use a smaller `train.batch`; `netspec show SPEC` says what a network needs",
+                "data that do not fit are read while training goes on: `data: {stream: true}`",
+            )
+            code = _lacking("out-of-memory", "there is not enough memory", *helps, notes=limits_of_process())
+        case OSError() if "libllvmlite" in str(error):
+            help_ = "install it anew; or, where `ulimit -v` limits this process, grant it 0.2 GB more"
+            code = _lacking("broken-compiler", "llvmlite, which makes the kernels, cannot be loaded", help_)
+        case RuntimeError() if "can't start new thread" in str(error):
+            help_ = "ask for fewer: `--threads 1`, or raise the limits on processes (`ulimit -u`) and memory"
+            code = _lacking("no-threads", "the system starts no more threads", help_)
         case OSError(filename=str() | bytes() as name):
             from netspec.runs.files import disk_fault
 
-            code = end_of(disk_fault(error, "use", Path(os.fsdecode(name))))
+            code = end_of(disk_fault(error, "use", Path(os.fsdecode(name)), by=""))
         case OSError(errno=errno.ENOSPC):
             # Files are written under `disk_faults`, which names them: without a name it is the output's disk.
             from netspec.runs.files import disk_fault
 
-            code = end_of(disk_fault(error, "write", Path("standard output")))
+            code = end_of(disk_fault(error, "write", Path("standard output"), by=""))
         case _:
             _report(error)
     return code
+
+
+def _lacking(code: str, message: str, *helps: str, notes: tuple[str, ...] = ()) -> int:
+    """Tell of what the machine has too little of."""
+    streams.diagnostics(EnvironmentFault(Diagnostic(code, message, notes=notes, helps=helps)).render())
+    return ENVIRONMENT
 
 
 def _reader_left() -> int:

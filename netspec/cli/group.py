@@ -29,6 +29,24 @@ OTHER_WORDS: Final[dict[str, tuple[str, ...]]] = {
     "visualize": ("show",),
 }
 
+# Options of other tools, without `--` and with `-` for `_`, and what does it here. An answer that names an option is
+# given only by commands that have it.
+OTHER_OPTIONS: Final[dict[str, str]] = {
+    **dict.fromkeys(("epochs", "num-epochs", "max-epochs", "n-epochs"), "--set train.epochs=N"),
+    **dict.fromkeys(("batch", "batch-size", "b"), "--set train.batch=N"),
+    **dict.fromkeys(("seed", "random-seed", "random-state"), "--set train.seed=N"),
+    **dict.fromkeys(("lr", "learning-rate"), "--set optimizer.KIND.lr=X"),
+    **dict.fromkeys(("max-steps", "iterations", "max-iter", "num-steps"), "--steps N"),
+    **dict.fromkeys(("max-time", "time-limit", "timeout"), "--max-seconds S"),
+    **dict.fromkeys(("cv", "kfold", "k-fold", "k-folds", "n-folds"), "--folds K"),
+    **dict.fromkeys(("o", "output", "output-dir", "output-directory", "out-dir", "save-dir"), "--out DIR"),
+    **dict.fromkeys(("checkpoint", "resume-from", "resume-from-checkpoint"), "--resume RUN"),
+    **dict.fromkeys(("init-weights", "pretrained", "init-from"), "--weights FILE"),
+    **dict.fromkeys(("j", "jobs", "n-jobs", "workers", "num-threads", "num-workers"), "--threads N"),
+    **dict.fromkeys(("silent", "q"), "--quiet"),
+    **dict.fromkeys(("f", "format", "to-format"), "--to FORMATS"),
+}
+
 
 class Command(click.Command):
     """A command with its section of the help, its place there, and examples of its use."""
@@ -36,6 +54,16 @@ class Command(click.Command):
     def __init__(self, *args: Any, section: str, place: int, examples: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.section, self.place, self.examples = section, place, tuple(examples)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            known = {option for parameter in self.params for option in parameter.opts}
+            answer = OTHER_OPTIONS.get(error.option_name.lstrip("-").replace("_", "-"), "")
+            if answer.partition(" ")[0] not in known:
+                raise
+            raise click.UsageError(f"there is no option `{error.option_name}`: it is `{answer}`", ctx) from None
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Print the examples as they are: wrapped lines could not be copied."""

@@ -9,13 +9,13 @@ import click
 
 from netspec import __version__
 from netspec.cli.group import Netspec
-from netspec.cli.streams import safe_streams
+from netspec.cli.streams import safe_streams, show_warnings
 
 FIRST_STEPS = """\
 netspec trains networks that a YAML spec describes.
 
-  netspec show SPEC.yaml        its layers, shapes, parameters and memory
-  netspec train SPEC.yaml       train it; the result goes to a folder in runs/
+  netspec new digits            write a spec to begin with; `netspec new` lists more
+  netspec train digits.yaml     train it; the result goes to a folder in runs/
   netspec predict @last FILE    use what was trained last on new data
 
 `netspec train` alone lists the specs here; `netspec --help` lists all commands.
@@ -42,4 +42,5 @@ def main() -> None:
     """Run the program and exit with its code."""
     _skip_pydantic_plugins()
     safe_streams()
+    show_warnings()
     cli(prog_name="netspec")

@@ -36,14 +36,20 @@ def threads_option(function: _F) -> _F:
     return click.option("--threads", type=click.IntRange(min=1), metavar="N", help=help_)(function)
 
 
+def offline_option(function: _F) -> _F:
+    """``--offline``."""
+    help_ = "Download nothing; data that are not on this machine are an error that says which files go where."
+    return click.option("--offline", is_flag=True, help=help_)(function)
+
+
 def json_option(help_: str) -> Callable[[_F], _F]:
     """``--json``; ``help_`` says what it prints."""
     return click.option("--json", "as_json", is_flag=True, help=help_)
 
 
-def existing_file(metavar: str) -> click.Path:
-    """A file that is there and can be read."""
-    path = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+def existing_path(metavar: str) -> click.Path:
+    """A file or folder that is there and can be read."""
+    path = click.Path(exists=True, readable=True, path_type=Path)
     path.name = metavar
     return path
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _REDRAW_SECONDS: Final = 0.1
 
+_BAR_WIDTH: Final = 45
+"""What the bar, the epoch, the speed and the time left need of a line; metrics have the rest."""
+
 
 class Quiet(Silent):
     """Shows nothing."""
@@ -35,13 +38,16 @@ class Lines:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._epochs = 0
+        self._epochs, self._folds = 0, 1
+        self._has_begun = False
         self._splits: list[Mapping[str, Any]] = []
         self._compiling = False
 
     def started(self, plan: TrainPlan) -> None:
-        self._epochs = plan.epochs
-        self._say(opening(plan))
+        self._epochs, self._folds = plan.epochs, plan.folds
+        if plan.fold == 1 or not self._has_begun:
+            self._say(opening(plan))
+        self._has_begun = True
 
     def compiling(self, done: int, total: int) -> None:
         if total and not self._compiling:
@@ -57,10 +63,14 @@ class Lines:
             self._flush()
         self._splits.append(line)
 
+    def fold(self, line: Mapping[str, Any], folds: int) -> None:
+        self._say(fold_line(line, folds))
+
     def finished(self, summary: Mapping[str, Any]) -> None:
         self.close()
 
     def remark(self, text: str) -> None:
+        self._flush()  # what is remarked on comes first
         self._say(f"note: {text}")
 
     def close(self) -> None:
@@ -118,10 +128,13 @@ class Bar(Lines):
         self._drawn = now
         progress, task = self._bar()
         facts = [f"loss {measure(state.loss)}", *(f"{name} {measure(v)}" for name, v in state.metrics.items())]
+        room = (width_of(self._stream) or 80) - _BAR_WIDTH
+        while len(facts) > 1 and len("  ".join(facts)) > room:
+            facts.pop()
         progress.update(
             task,
             completed=state.step_in_epoch,
-            epoch=f"{state.epoch}/{self._epochs}",
+            epoch=f"fold {state.fold}/{self._folds}, " * (self._folds > 1) + f"{state.epoch}/{self._epochs}",
             facts="  ".join(facts),
             speed=speed(state.samples_per_second),
             left=self._left(state, now),
@@ -147,7 +160,8 @@ class Bar(Lines):
             self._counting = text
 
     def _position(self, state: TrainState) -> int:
-        return (state.epoch - 1) * self._steps + state.step_in_epoch
+        epochs = (state.fold - 1) * self._epochs + state.epoch - 1
+        return epochs * self._steps + state.step_in_epoch
 
     def _left(self, state: TrainState, now: float) -> str:
         """Time left of the whole training, from the speed since it began."""
@@ -155,7 +169,7 @@ class Bar(Lines):
         done = self._position(state) - first
         if done <= 0:
             return ""
-        left = self._epochs * self._steps - self._position(state)
+        left = self._folds * self._epochs * self._steps - self._position(state)
         return f"{duration((now - began) / done * left)} left"
 
     def _bar(self) -> tuple[RichProgress, TaskID]:
@@ -190,6 +204,9 @@ class Unwatched:
     def epoch(self, line: Mapping[str, Any]) -> None:
         self._try(lambda: self.inner.epoch(line))
 
+    def fold(self, line: Mapping[str, Any], folds: int) -> None:
+        self._try(lambda: self.inner.fold(line, folds))
+
     def finished(self, summary: Mapping[str, Any]) -> None:
         self._try(lambda: self.inner.finished(summary))
 
@@ -216,7 +233,9 @@ def progress_for(stream: TextIO, *, quiet: bool = False) -> Unwatched:
 def opening(plan: TrainPlan) -> str:
     """The first line: what begins, and where its files go."""
     steps = f"{counted(plan.epochs, 'epoch')} of {counted(plan.steps_per_epoch, 'step')}"
-    return f"{plan.name}: {steps}, batch {plan.batch}, {counted(plan.threads, 'thread')}, in {plan.run}"
+    steps = f"{counted(plan.folds, 'fold')} of {steps}" if plan.folds > 1 else steps
+    batch = f"{plan.accumulate} batches of {plan.batch}" if plan.accumulate > 1 else f"batch {plan.batch}"
+    return f"{plan.name}: {steps}, {batch}, {counted(plan.threads, 'thread')}, in {plan.run}"
 
 
 def is_shown(epoch: int, epochs: int, most: int) -> bool:
@@ -226,16 +245,44 @@ def is_shown(epoch: int, epochs: int, most: int) -> bool:
 
 
 def epoch_line(splits: list[Mapping[str, Any]], epochs: int, width: int | None = None) -> str:
-    """One epoch: loss and metrics of each split, and the speed, unless it would break a line of ``width``."""
+    """One epoch: loss and metrics of each split, and the speed, unless it would break a line of ``width``.
+
+    Splits for which a line is too short have lines of their own.
+    """
     first = splits[0]
-    text = f"epoch {first['epoch']:>{len(str(epochs))}}/{epochs}"
+    begin = f"epoch {first['epoch']:>{len(str(epochs))}}/{epochs}"
+    told: list[list[str]] = []
     for line in splits:
-        facts = [line["split"]] if line["split"] != "train" else []
-        facts.append(f"loss {measure(line.get('loss'))}")
-        facts += [f"{name} {measure(value)}" for name, value in (line.get("metrics") or {}).items()]
-        text += f"  {' '.join(facts)}"
+        facts = [f"loss {measure(line.get('loss'))}"]
+        facts[0] = f"{line['split']} {facts[0]}" if line["split"] != "train" else facts[0]
+        told.append(facts + [f"{name} {measure(value)}" for name, value in (line.get("metrics") or {}).items()])
+    text = "  ".join([begin, *(" ".join(facts) for facts in told)])
     pace = f"  {speed(first['samples_per_second'])}" if first.get("samples_per_second") else ""
-    return text + pace if width is None or len(text + pace) <= width else text
+    if width is None or len(text + pace) <= width:
+        return text + pace
+    return text if len(text) <= width else _wrapped(begin, told, width)
+
+
+def _wrapped(begin: str, told: Sequence[Sequence[str]], width: int) -> str:
+    """Facts in lines of ``width``, those of each split from a new line on, and none broken in two."""
+    margin, lines = " " * len(begin), list[str]()
+    for facts in told:
+        line = margin
+        for fact in facts:
+            gap = "  " if line == margin else " "
+            if line != margin and len(line) + len(gap) + len(fact) > width:
+                lines.append(line)
+                line, gap = margin, "  "
+            line += gap + fact
+        lines.append(line)
+    return begin + "\n".join(lines)[len(begin) :]
+
+
+def fold_line(line: Mapping[str, Any], folds: int) -> str:
+    """One fold: its epochs and what its test gives."""
+    facts = [f"{name} {measure(value)}" for name, value in (line.get("test") or {}).items()]
+    number = f"{line['fold']:>{len(str(folds))}}/{folds}"
+    return f"fold {number}  {counted(line['epochs'], 'epoch')}  test {' '.join(facts)}  {duration(line['seconds'])}"
 
 
 def speed(samples_per_second: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from netspec.diagnostics import suggestion
+from netspec.diagnostics import ChoiceError, suggestion
 
 _SUFFIXES: Final = (".yaml", ".yml")
 # Comments, blank lines, directives and the document's start may stand before the first key; so may a flow map's brace.
@@ -57,15 +57,18 @@ def is_spec(path: Path) -> bool:
 
 
 class SpecPath(click.Path):
-    """A spec on the command line; one that is not there gets the nearest that is."""
+    """A spec on the command line, perhaps a folder of them; one that is not there gets the nearest that is."""
 
     name = "spec"
 
-    def __init__(self) -> None:
+    def __init__(self, *, or_folder: bool = False) -> None:
         super().__init__(path_type=Path)
+        self.or_folder = or_folder
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = Path(value)
+        if path.is_dir() and self.or_folder:
+            return path
         if path.is_dir():
             self.fail(f"`{path}` is a folder.{listing(find_specs(path).specs)}", param, ctx)
         if not path.exists():
@@ -73,10 +76,17 @@ class SpecPath(click.Path):
         return path
 
 
+def others_skipped(others: int) -> str:
+    """What is said of the YAML files of a folder that are no specs, for the end of a line."""
+    from netspec.cli.table import counted
+
+    return f"; {counted(others, 'other YAML file')} skipped (first key is not `netspec`)" if others else ""
+
+
 def listing(specs: list[Path]) -> str:
     """Specs to choose from, a line each, for the end of a message."""
     if not specs:
-        return " There is none in this folder."
+        return " There is none in this folder; `netspec new` lists specs to begin with."
     shown = "".join(f"\n  {spec}" for spec in specs[:20])
     return f" There are:{shown}" + (f"\n  and {len(specs) - 20} more" if len(specs) > 20 else "")
 
@@ -90,5 +100,16 @@ def _nearest(path: Path) -> str:
     by_stem = {spec.stem: spec for spec in specs.values()}
     if path.stem in by_stem:
         return f"; did you mean `{by_stem[path.stem]}`?"
+    if offered := _in_gallery(path.stem):
+        return f"; `netspec new {offered}` writes one"
     near = suggestion(path.as_posix(), specs) or suggestion(path.stem, by_stem)
     return f"; did you mean `{specs.get(near) or by_stem[near]}`?" if near else ""
+
+
+def _in_gallery(name: str) -> str:
+    from netspec.gallery import entry_named
+
+    try:
+        return entry_named(name).name
+    except ChoiceError:
+        return ""

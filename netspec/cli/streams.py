@@ -6,10 +6,13 @@ import os
 import re
 import shutil
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 import click
+
+from netspec.diagnostics import NetspecWarning, render
 
 _HEAD: Final = re.compile(r"^(.*?)((?:error|warning)\[[a-z0-9-]+\]):(.*)$")
 _GUTTER: Final = re.compile(r"^( *\d* *\|)(.*)$")
@@ -24,6 +27,19 @@ def safe_streams() -> None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - open as long as the program runs
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def show_warnings() -> None:
+    """Print netspec's own warnings as diagnostics; those of others keep Python's shape."""
+    others = warnings.showwarning
+
+    def show(message: Warning | str, *rest: Any, **more: Any) -> None:
+        if isinstance(message, NetspecWarning):
+            diagnostics(render(message.diagnostic, {}))
+        else:
+            others(message, *rest, **more)
+
+    warnings.showwarning = show
 
 
 def is_terminal(stream: TextIO) -> bool:

@@ -44,6 +44,17 @@ def _line(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[str]
     return (" " * _GAP).join(placed).rstrip()
 
 
+def listed(begin: str, facts: Sequence[str], width: int | None = None) -> str:
+    """Facts behind a beginning, with commas, in lines of ``width``; none is broken in two, and with None no line is."""
+    lines = [begin]
+    for i, fact in enumerate(facts):
+        text = fact if i == len(facts) - 1 else f"{fact},"
+        if i and width is not None and len(lines[-1]) + 1 + len(text) > width:
+            lines.append(" " * len(begin))
+        lines[-1] += f" {text}"
+    return "\n".join(lines)
+
+
 def count(value: int | str | None) -> str:
     """A number with thousands separators; a formula of what data would fix as it is."""
     return f"{value:,}" if isinstance(value, int) else value or ""
@@ -52,16 +63,6 @@ def count(value: int | str | None) -> str:
 def counted(n: int, word: str) -> str:
     """1 step, 20 steps."""
     return f"{n:,} {word}{'s' * (n != 1)}"
-
-
-def amount(bytes_: int) -> str:
-    """Memory in the unit that fits."""
-    value = float(bytes_)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def duration(seconds: float) -> str:

@@ -15,7 +15,7 @@ from netspec.data.table import Place, Table, fingerprint
 if TYPE_CHECKING:
     from netspec.data.table import Array
 
-_FORMAT = 1
+_FORMAT = 2
 _MAPPED_FROM = 1 << 20
 _UNFINISHED = ".new-"
 _DAY = 86400
@@ -35,13 +35,18 @@ def data_cache() -> Path:
     return root / "netspec" / "data"
 
 
-def cached_table(name: str, files: Sequence[Path], decode: Callable[[], Table]) -> Table:
+def cached_table(
+    name: str, files: Sequence[Path], decode: Callable[[], Table], *, of: Sequence[Path] | None = None
+) -> Table:
     """The table that ``decode`` makes from ``files``, from the cache where they are unchanged (path, size, time).
+
+    A new entry replaces older ones of the same name that were made ``of`` the same: by default the files, or the
+    folders in which files come and go.
 
     An entry is a folder that appears whole by one rename, so that processes may fill the cache at once; one that is
     torn or changed is dropped and made again. A cache that cannot be written costs only time.
     """
-    source, state = _keys(files)
+    source, state = _keys(files, files if of is None else of)
     folder = data_cache() / f"{name}-{source}-{state}"
     table = _load(folder)
     if table is None:
@@ -57,13 +62,14 @@ def cached_table(name: str, files: Sequence[Path], decode: Callable[[], Table]) 
     return table
 
 
-def _keys(files: Sequence[Path]) -> tuple[str, str]:
-    """What the entry is of, and the state it was made from: another state of the same files replaces it."""
+def _keys(files: Sequence[Path], of: Sequence[Path]) -> tuple[str, str]:
+    """What the entry is of, and the state it was made from: another state of the same replaces it."""
     import hashlib
 
-    paths = [str(p.resolve()) for p in files]
+    paths = [str(p.resolve()) for p in of]
     stats = [(s.st_size, s.st_mtime_ns) for s in (p.stat() for p in files)]
-    source, state = (hashlib.sha256(repr(x).encode()).hexdigest()[:16] for x in (paths, (_FORMAT, stats)))
+    names = [] if of is files else [str(p) for p in files]
+    source, state = (hashlib.sha256(repr(x).encode()).hexdigest()[:16] for x in (paths, (_FORMAT, stats, *names)))
     return source, state
 
 
@@ -80,7 +86,7 @@ def _load(folder: Path) -> Table | None:
             columns,
             {name: type_from_json(t) for name, t in description["types"].items()},
             {name: range(*ends) for name, ends in description["splits"].items()},
-            tuple(Place(file, first) for file, first in description["places"]),
+            tuple(Place(file, first, files=files) for file, first, files in description["places"]),
             description["fingerprint"],
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError):
@@ -124,7 +130,7 @@ def _describe(table: Table) -> dict[str, Any]:
         "columns": {name: (column.dtype.str, column.shape) for name, column in table.columns.items()},
         "types": {name: type_to_json(t) for name, t in table.types.items()},
         "splits": {name: (rows.start, rows.stop) for name, rows in table.splits.items()},
-        "places": [(place.file, place.first) for place in table.places],
+        "places": [(place.file, place.first, dict(place.files)) for place in table.places],
         "fingerprint": table.fingerprint,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import pydantic
 
@@ -13,7 +13,7 @@ from netspec.data.faults import data_error
 from netspec.declared import Declared
 
 if TYPE_CHECKING:
-    from netspec.data.table import Array, Table
+    from netspec.data.table import Array, Pieces, Rows, Table
 
 
 class ConstantNumber(Declared):
@@ -32,6 +32,9 @@ NumberRule: TypeAlias = Literal["error", "drop", "mean", "median", "most_frequen
 NameRule: TypeAlias = Literal["error", "drop", "most_frequent"] | ConstantName
 Fill: TypeAlias = float | str
 
+MOST_NUMBERS: Final = 1 << 21
+"""How many different numbers of a column are counted where it is not in memory: 32 MB of them."""
+
 
 def without_number(table: Table, name: str) -> Array:
     """Which rows have no number in a column, ``bool[rows]``."""
@@ -46,34 +49,76 @@ def without_number(table: Table, name: str) -> Array:
     return np.asarray(missing.any(axis=1))
 
 
-def fit_numbers(table: Table, names: Iterable[str], train: Array, rule: NumberRule) -> dict[str, Fill]:
+def fit_numbers(table: Pieces, names: Iterable[str], train: Rows, rule: NumberRule) -> dict[str, Fill]:
     """What stands in for the missing cells of each column; nothing where the rule fills none.
 
     Raises:
         DataError: if a column has no number in any training row, or a list of them in every row.
     """
-    import numpy as np
-
     if rule in ("error", "drop"):
         return {}
     fills: dict[str, Fill] = {}
     for name in names:
-        column = table.columns[name]
-        if column.ndim > 1 and column.shape[1:] != (1,):
-            raise data_error("wrong-kind", f"`missing` fills single numbers, and `{name}` is {table.types[name]}")
+        type_ = table.types[name]
+        if type_.shape not in ((), (1,)):
+            raise data_error("wrong-kind", f"`missing` fills single numbers, and `{name}` is {type_}")
         if isinstance(rule, ConstantNumber):
             fills[name] = float(rule.constant)
-            continue
-        known = train[~without_number(table, name)[train]]
-        if not len(known) or column.dtype == object:
-            raise _nothing_to_fit(name)
-        values = column[known].astype(np.float64)
-        if rule == "most_frequent":
-            numbers, counts = np.unique(values, return_counts=True)
-            fills[name] = float(numbers[np.argmax(counts)])
         else:
-            fills[name] = float(values.mean() if rule == "mean" else np.median(values))
+            known = (_known(piece, name, rows) for piece, rows in table.pieces(train, name))
+            found = None if type_.kind == "text" else _mean(known) if rule == "mean" else _counted(known, name, rule)
+            if found is None:
+                raise _nothing_to_fit(name)
+            fills[name] = found
     return fills
+
+
+def _known(table: Table, name: str, rows: Array) -> Array:
+    """The numbers of some rows, without those that are missing."""
+    import numpy as np
+
+    values: Array = table.columns[name][rows[~without_number(table, name)[rows]]].astype(np.float64).reshape(-1)
+    return values
+
+
+def _mean(parts: Iterable[Array]) -> float | None:
+    total, count = 0.0, 0
+    for part in parts:
+        total, count = total + float(part.sum()), count + len(part)
+    return total / count if count else None
+
+
+def _counted(parts: Iterable[Array], name: str, rule: str) -> float | None:
+    """The median or the most frequent of numbers, from how often each of them stands there.
+
+    Raises:
+        DataError: if more numbers differ than can be counted, where they come in several parts.
+    """
+    import numpy as np
+
+    numbers, counts = np.empty(0), np.empty(0, np.int64)
+    for part in parts:
+        new, often = np.unique(part, return_counts=True)
+        if len(numbers) and len(new):
+            numbers, where = np.unique(np.concatenate([numbers, new]), return_inverse=True)
+            counts = np.bincount(where, np.concatenate([counts, often])).astype(np.int64)
+            if len(numbers) > MOST_NUMBERS:
+                raise _too_many_numbers(name, rule)
+        elif len(new):
+            numbers, counts = new, often
+    if not len(numbers):
+        return None
+    if rule == "most_frequent":
+        return float(numbers[np.argmax(counts)])
+    ends = np.cumsum(counts)
+    middles = numbers[np.searchsorted(ends, [(ends[-1] - 1) // 2, ends[-1] // 2], side="right")]
+    return float((middles[0] + middles[1]) / 2)
+
+
+def _too_many_numbers(name: str, rule: str) -> Exception:
+    message = f"`missing: {rule}` counts the numbers of `{name}`, and more than {MOST_NUMBERS:,} of them differ"
+    helps = ["fill with `mean` or a constant where data are streamed", "or read them into memory: no `stream`"]
+    return data_error("cannot-stream", message, helps=helps)
 
 
 def fill_numbers(table: Table, fills: Mapping[str, Fill]) -> Table:
@@ -90,11 +135,11 @@ def fill_numbers(table: Table, fills: Mapping[str, Fill]) -> Table:
     return replace(table, columns=columns, types=types)
 
 
-def fit_name(names: Array, column: str, rule: NameRule | str) -> str | None:
+def fit_name(names: Mapping[str, int], column: str, rule: NameRule | str) -> str | None:
     """The class that stands in for a missing one; None where the rule fills none.
 
     Args:
-        names: the classes of the training rows, empty where one is missing.
+        names: how often each class stands in the training rows, empty where one is missing.
         column: where they stand, for messages.
         rule: as the spec says.
     """
@@ -102,10 +147,7 @@ def fit_name(names: Array, column: str, rule: NameRule | str) -> str | None:
         return str(rule.constant)
     if rule != "most_frequent":
         return None
-    counts: dict[str, int] = {}
-    for name in names.tolist():
-        if name:
-            counts[name] = counts.get(name, 0) + 1
+    counts = {name: count for name, count in names.items() if name}
     if not counts:
         raise _nothing_to_fit(column)
     return min(counts, key=lambda name: (-counts[name], name))

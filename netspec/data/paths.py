@@ -22,8 +22,18 @@ def find_files(paths: str | tuple[str, ...] | Mapping[str, str | tuple[str, ...]
     Raises:
         DataError: if a file is missing, a pattern matches nothing, or a split has an unknown name.
     """
+    texts = texts_by_split(paths)
+    return {name: [path for text in own for path in find_file(text, base)] for name, own in texts.items()}
+
+
+def texts_by_split(paths: str | tuple[str, ...] | Mapping[str, str | tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The paths of each split as the spec has them.
+
+    Raises:
+        DataError: if a split has an unknown name, or there is none to train on.
+    """
     if not isinstance(paths, Mapping):
-        return {"train": _expand(paths, base)}
+        return {"train": (paths,) if isinstance(paths, str) else paths}
     for name in paths:
         if name not in SPLITS:
             raise data_error(
@@ -31,37 +41,40 @@ def find_files(paths: str | tuple[str, ...] | Mapping[str, str | tuple[str, ...]
             )
     if "train" not in paths:
         raise data_error("unknown-split", "the paths name no file for `train`")
-    return {name: _expand(paths[name], base) for name in SPLITS if name in paths}
+    own = ((name, paths[name]) for name in SPLITS if name in paths)
+    return {name: (given,) if isinstance(given, str) else given for name, given in own}
 
 
-def _expand(paths: str | tuple[str, ...], base: Path) -> list[Path]:
-    """Beside the spec, else in ``$NETSPEC_DATA``: a spec names a public file and not where each user has it."""
-    found: list[Path] = []
+def find_file(text: str, base: Path, *, folders: bool = False) -> list[Path]:
+    """What a path or pattern leads to, ``folders`` too if they are asked for.
+
+    It is looked for beside the spec, else in ``$NETSPEC_DATA``: a spec names a public file and not where each user has
+    it.
+
+    Raises:
+        DataError: if that is nothing.
+    """
     shared = os.environ.get("NETSPEC_DATA")
-    for text in (paths,) if isinstance(paths, str) else paths:
-        for folder in (base, *((Path(shared).expanduser(),) if shared else ())):
-            matches = _matches(text, folder)
-            found += matches
-            if matches:
-                break
-        else:
-            raise missing_file(text, base)
-    return found
+    for folder in (base, *((Path(shared).expanduser(),) if shared else ())):
+        matches = _matches(text, folder, folders)
+        if matches:
+            return matches
+    raise missing_file(text, base, folders=folders)
 
 
-def _matches(text: str, folder: Path) -> list[Path]:
+def _matches(text: str, folder: Path, folders: bool) -> list[Path]:
     path = folder / Path(text).expanduser()
-    if path.is_file():
+    if path.is_file() or (folders and path.is_dir()):
         return [path]
-    return sorted(p for p in _glob(path) if p.is_file()) if _is_pattern(text) else []
+    return sorted(p for p in _glob(path) if folders or p.is_file()) if _is_pattern(text) else []
 
 
 def _is_pattern(text: str) -> bool:
     return any(c in text for c in "*?[")
 
 
-def missing_file(text: str, base: Path) -> Exception:
-    """The fault for a path in a spec that leads to no file."""
+def missing_file(text: str, base: Path, *, folders: bool = False) -> Exception:
+    """The fault for a path in a spec that leads to no file, nor to a folder where ``folders`` will do."""
     path = base / Path(text).expanduser()
     if _is_pattern(text):
         return data_error("missing-file", f"no file matches `{text}`", helps=[_relative(base)])
@@ -69,8 +82,9 @@ def missing_file(text: str, base: Path) -> Exception:
         return data_error(
             "missing-file", f"`{text}` is a folder, not a file", helps=[f"a pattern takes its files: `{text}/*.csv`"]
         )
+    what = "file or folder" if folders else "file"
     return data_error(
-        "missing-file", f"there is no file `{text}`", notes=[f"looked for {path}"], helps=[_relative(base)]
+        "missing-file", f"there is no {what} `{text}`", notes=[f"looked for {path}"], helps=[_relative(base)]
     )
 
 

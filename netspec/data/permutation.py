@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netspec.data.table import Array
@@ -25,15 +25,31 @@ def permutation(rows: int, *key: int | str) -> Array:
 
     if rows <= 1:
         return np.arange(rows, dtype=np.int64)
+    bits = sort_keys(0, rows, rows, *key)
+    bits.sort()
+    order: Array = (bits & _low(rows)).astype(np.int64)
+    return order
+
+
+def sort_keys(start: int, stop: int, rows: int, *key: int | str) -> Array:
+    """What `permutation` sorts, for the rows from ``start`` to before ``stop``: ``uint64``, no two of them equal."""
+    import numpy as np
+
+    index = np.arange(start, stop, dtype=np.uint64)
     with np.errstate(over="ignore"):
-        bits = np.arange(1, rows + 1, dtype=np.uint64) * np.uint64(_GOLDEN) + np.uint64(_state(key))
+        bits = (index + np.uint64(1)) * np.uint64(_GOLDEN) + np.uint64(_state(key))
         bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         bits ^= bits >> np.uint64(31)
-    low = np.uint64((1 << (rows - 1).bit_length()) - 1)
-    bits = (bits & ~low) | np.arange(rows, dtype=np.uint64)
-    bits.sort()
-    return (bits & low).astype(np.int64)
+    keys: Array = (bits & ~_low(rows)) | index
+    return keys
+
+
+def _low(rows: int) -> Any:
+    """The bits of a key that hold the row."""
+    import numpy as np
+
+    return np.uint64((1 << (rows - 1).bit_length()) - 1)
 
 
 def _state(key: tuple[int | str, ...]) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from netspec.runs.files import damaged, read_json, write_json
+from netspec.runs.files import RESTORE, damaged, read_sealed, write_sealed
 from netspec.runs.tensors import load_tensors, save_tensors
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def save_fitted(arrays_path: Path, facts_path: Path, arrays: Mapping[str, Array]
     Two files cannot be replaced in one step, so the JSON goes last and names the arrays it belongs to.
     """
     content = save_tensors(arrays_path, arrays, {"format": "netspec-fitted-1"})
-    write_json(facts_path, {**facts, "arrays": content})
+    write_sealed(facts_path, {**facts, "arrays": content})
 
 
 def load_fitted(arrays_path: Path, facts_path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -89,10 +89,10 @@ def load_fitted(arrays_path: Path, facts_path: Path) -> tuple[dict[str, Array], 
     Raises:
         DataError: if a file is absent or damaged, or the two do not belong together.
     """
-    facts = read_json(facts_path)
+    facts = read_sealed(facts_path)
     tensors = load_tensors(arrays_path)
     if facts.pop("arrays", None) != tensors.content:
-        raise damaged(arrays_path, f"it does not belong to `{facts_path.name}` beside it")
+        raise damaged(arrays_path, f"it does not belong to `{facts_path.name}` beside it", *RESTORE)
     facts.pop("version", None)
     return tensors.arrays, facts
 

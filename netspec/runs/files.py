@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import itertools
 import json
 import math
@@ -10,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from netspec.diagnostics import DataError, Diagnostic, EnvironmentFault
 from netspec.runs import platform
@@ -18,39 +19,52 @@ from netspec.runs import platform
 VERSION: Final = 1
 """Of every JSON object netspec writes; keys may be added, never changed."""
 
+CHANGED: Final = "its content was changed after it was written"
+RESTORE: Final = ("restore the file from a copy, or train again",)
+
+RUNS_BY: Final = "with NETSPEC_RUNS=FOLDER or --out FOLDER"
+
 _FULL: Final = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _REFUSED: Final = {errno.EACCES, errno.EPERM, errno.EROFS}
+_IN_THE_WAY: Final = {errno.EEXIST, errno.ENOTDIR}
 _serial = itertools.count()
 
 
 @contextmanager
-def disk_faults(action: str, path: Path) -> Iterator[None]:
+def disk_faults(action: str, path: Path, by: str = RUNS_BY) -> Iterator[None]:
     """Turn what the operating system says of a file into a fault that a user can mend.
 
+    Args:
+        action: A verb such as "write".
+        path: What it is done to.
+        by: How the user names another folder.
+
     Raises:
-        EnvironmentFault: instead of any OSError; ``action`` is a verb such as "write".
+        EnvironmentFault: instead of any OSError.
     """
     try:
         yield
     except OSError as error:
-        raise disk_fault(error, action, path) from error
+        raise disk_fault(error, action, path, by) from error
 
 
-def disk_fault(error: OSError, action: str, path: Path) -> EnvironmentFault:
-    """The fault that tells of ``error``, met when trying to ``action`` ``path``."""
+def disk_fault(error: OSError, action: str, path: Path, by: str = RUNS_BY) -> EnvironmentFault:
+    """The fault that tells of ``error``, met when trying to ``action`` ``path``; as in `disk_faults`."""
     reason = error.strerror or str(error)
-    elsewhere = "with NETSPEC_RUNS=FOLDER or --out FOLDER"
     if error.errno in _FULL:
-        code, help_ = "disk-full", f"free some space, or put runs on another disk {elsewhere}"
+        code, help_ = "disk-full", f"free some space, or name a folder on another disk {by}"
     elif error.errno in _REFUSED:
-        code, help_ = "no-permission", f"choose a folder you may write to {elsewhere}"
+        code, help_ = "no-permission", f"choose a folder you may write to {by}"
+    elif error.errno in _IN_THE_WAY:
+        code, help_ = "disk-fault", f"a file stands where a folder is to be: move it away, or name another folder {by}"
     else:
         code, help_ = "disk-fault", "check the disk and the folder"
-    return EnvironmentFault(Diagnostic(code, f"cannot {action} `{path}`: {reason}", helps=(help_,)))
+    return EnvironmentFault(Diagnostic(code, f"cannot {action} `{path}`: {reason}", helps=(help_.rstrip(),)))
 
 
-def write_bytes(path: Path, *chunks: bytes | memoryview) -> None:
-    """Write a whole file or nothing; what stood at ``path`` stays until the new bytes are safe on the disk.
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that stands at ``path`` when all is well; till then, and if not, what stood there stays.
 
     Raises:
         EnvironmentFault: if the disk is full, read-only or broken.
@@ -59,8 +73,7 @@ def write_bytes(path: Path, *chunks: bytes | memoryview) -> None:
     with disk_faults("write", path):
         try:
             with temporary.open("xb") as file:
-                for chunk in chunks:
-                    file.write(chunk)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             platform.replace(temporary, path)
@@ -69,6 +82,12 @@ def write_bytes(path: Path, *chunks: bytes | memoryview) -> None:
                 temporary.unlink()
             raise
         platform.sync_folder(path.parent)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing, as `whole_file`."""
+    with whole_file(path) as file:
+        file.write(data)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -93,6 +112,30 @@ def json_line(facts: Mapping[str, Any]) -> str:
     return json.dumps(plain(facts), ensure_ascii=False, allow_nan=False)
 
 
+def write_sealed(path: Path, facts: Mapping[str, Any]) -> None:
+    """`write_json` with a hash of the content, for what nobody but netspec has reason to change."""
+    stored = plain(facts)
+    write_json(path, {**stored, "seal": seal(stored)})
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """Read what `write_sealed` wrote.
+
+    Raises:
+        DataError: if the file is absent, damaged or changed.
+        EnvironmentFault: if it cannot be read.
+    """
+    facts = read_json(path)
+    if facts.pop("seal", None) != seal(facts):
+        raise damaged(path, CHANGED, *RESTORE)
+    return facts
+
+
+def seal(facts: Mapping[str, Any]) -> str:
+    """SHA-256 of a JSON object, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read an object that `write_json` wrote.
 
@@ -104,9 +147,9 @@ def read_json(path: Path) -> dict[str, Any]:
         with disk_faults("read", path):
             facts = json.loads(read_bytes(path))
     except ValueError as error:
-        raise damaged(path, f"it is not JSON ({error})") from error
+        raise damaged(path, f"it is not JSON ({error})", *RESTORE) from error
     if not isinstance(facts, dict):
-        raise damaged(path, "it holds no JSON object")
+        raise damaged(path, "it holds no JSON object", *RESTORE)
     return facts
 
 
@@ -117,12 +160,19 @@ def read_bytes(path: Path) -> bytes:
         DataError: if there is none.
         EnvironmentFault: if it cannot be read.
     """
+    with reading(path):
+        return path.read_bytes()
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """As `disk_faults`, but a file that is not there is a fault of what was given, not of the disk."""
     try:
         with disk_faults("read", path):
-            return path.read_bytes()
+            yield
     except EnvironmentFault as fault:
         if isinstance(fault.__cause__, FileNotFoundError):
-            raise DataError(Diagnostic("missing-file", f"there is no `{path}`")) from fault
+            raise DataError(Diagnostic("missing-file", f"there is no `{path}`", helps=RESTORE)) from fault
         raise
 
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from netspec.diagnostics import Diagnostic, NetspecError, suggestion
+from netspec.diagnostics import ChoiceError, Diagnostic, EnvironmentFault, NetspecError, suggestion
 from netspec.runs import platform
-from netspec.runs.files import disk_faults
+from netspec.runs.files import disk_faults, write_text
 from netspec.runs.run import Run
 
 LAST: Final = "@last"
+_NEWEST: Final = ".newest"
 _NUMBERED: Final = re.compile(r"(?P<name>.+)-(?P<number>\d{4,})")
 
 
-class RunChoiceError(NetspecError):
-    """A run was named that does not exist, or a folder that cannot become one: a fault of the command line."""
-
-    exit_code = 2
+class RunChoiceError(ChoiceError):
+    """A run was named that does not exist, or a folder that cannot become one."""
 
 
 def runs_root() -> Path:
@@ -52,6 +52,8 @@ def create_run(name: str, out: Path | None = None) -> Run:
             except FileExistsError:
                 continue
             platform.sync_folder(root)
+        with suppress(EnvironmentFault):  # in a folder of several users it may be another's; then times have to tell
+            write_text(root / _NEWEST, path.name + "\n")
         return Run(path)
 
 
@@ -80,7 +82,7 @@ def find_run(text: str) -> Run:
     """
     root = runs_root()
     if text == LAST:
-        newest = max(all_runs(), key=_started, default=None)
+        newest = _newest()
         if newest is None:
             raise _unknown(f"there is no run in `{root}` yet")
         return newest
@@ -113,11 +115,23 @@ def _unknown(message: str, text: str = "") -> RunChoiceError:
     near = suggestion(text, [*names, *stems, LAST]) if text else None
     if near:
         helps = [f"did you mean `{near}`?"]
-    elif names:
-        helps = [f"the newest is `{max(all_runs(), key=_started).name}`, or `{LAST}`"]
+    elif newest := _newest():
+        helps = [f"the newest is `{newest.name}`, or `{LAST}`"]
     else:
         helps = ["`netspec train SPEC` makes one; NETSPEC_RUNS says where runs lie"]
     return RunChoiceError(Diagnostic("unknown-run", message, helps=tuple(helps)))
+
+
+def _newest() -> Run | None:
+    """The run that was made last, as a file says: clocks jump. Without that file, or its run, by when they began."""
+    root = runs_root()
+    try:
+        named = root / (root / _NEWEST).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        named = root
+    if named.parent == root and _is_run(named):
+        return Run(named)
+    return max(all_runs(), key=_started, default=None)
 
 
 def _is_run(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,16 @@ from typing import Any
 
 from netspec.diagnostics import Diagnostic, EnvironmentFault
 from netspec.runs import platform
-from netspec.runs.files import disk_faults, read_json, remove_leftovers, write_bytes, write_json, write_text
+from netspec.runs.files import (
+    RESTORE,
+    damaged,
+    disk_faults,
+    read_bytes,
+    read_json,
+    remove_leftovers,
+    write_bytes,
+    write_json,
+)
 
 
 @dataclass(frozen=True)
@@ -87,8 +97,24 @@ class Run:
         status = str(self.read_record().get("status", "unknown"))
         return "killed" if status == "training" and not self.locked() else status
 
-    def write_spec(self, resolved: str) -> None:
-        write_text(self.spec, resolved)
+    def write_spec(self, resolved: str) -> str:
+        """Write the resolved spec; returns its hash, which the record keeps: what weights are is what the spec says."""
+        write_bytes(self.spec, resolved.encode())
+        return hashlib.sha256(resolved.encode()).hexdigest()
+
+    def base(self) -> Path:
+        """The folder that paths in the spec are relative to.
+
+        Raises:
+            DataError: if the record or the spec are not as they were written.
+        """
+        record = self.read_record()
+        if not isinstance(base := record.get("base"), str):
+            raise damaged(self.record, "it does not say `base`, the folder that paths are relative to", *RESTORE)
+        if hashlib.sha256(read_bytes(self.spec)).hexdigest() != record.get("spec"):
+            helps = (*RESTORE, f"`{self.source}` holds the spec as you wrote it")
+            raise damaged(self.spec, f"it is not what the hash in `{self.record.name}` is of", *helps)
+        return Path(base)
 
     def keep_source(self, files: Mapping[str, str]) -> None:
         """Copy the spec and its includes, each at its place below the folder that holds them all."""
@@ -112,7 +138,7 @@ class Run:
             EnvironmentFault: if another process trains it.
         """
         path = self.path / ".lock"
-        with disk_faults("lock", path):
+        with disk_faults("lock", path, "for a copy of the run"):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             with disk_faults("lock", path):

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from netspec.catalog.losses import Loss
-from netspec.catalog.metrics import Metric
+from netspec.catalog.metrics import Inspected, Metric
 from netspec.declared import Declared
 from netspec.diagnostics import Report, Span, suggestion
+from netspec.spec.class_weight import ClassWeight, read_class_weight
 from netspec.spec.definitions import Definitions
 from netspec.spec.items import Item, Kinds, read_item, unknown_kind, with_main
 from netspec.spec.network import ValueRef
@@ -17,7 +18,21 @@ from netspec.spec.scope import Scope
 from netspec.spec.tree import List, Node, Scalar, describe, is_broken
 from netspec.spec.validation import Place, build
 
-_KEYS: Final = {"loss": ("from", "target", "weight", "sample_weight"), "metric": ("from", "target")}
+_BOUND: Final[Mapping[str, str]] = {
+    "from": "The output that it reads; else the only one. Of a metric also a list: one metric for each.",
+    "target": "The field that it compares with; else the only one that is no input.",
+}
+KEYS: Final[Mapping[str, Mapping[str, str]]] = {
+    "loss": {
+        **_BOUND,
+        "weight": "What it is multiplied by before losses are added; by default 1.",
+        "sample_weight": "A field with a number for each sample, by which the sample's loss is multiplied.",
+        "class_weight": "What the losses of each class are multiplied by: a map from classes, a list, or "
+        "`balanced`, which weighs all classes alike.",
+    },
+    "metric": _BOUND,
+}
+"""What every loss and every metric takes beside its own fields."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +52,11 @@ class Binding:
     weight: float = 1.0
     sample_weight: str | None = None
     target_span: Span | None = None
+    sample_weight_span: Span | None = None
+    class_weight: ClassWeight | None = None
+    inside: str = ""
+    """Of a metric of weights: the layer, block or weight that it is told of; all, if empty."""
+    from_span: Span | None = None
 
     @property
     def is_number(self) -> bool:
@@ -60,22 +80,40 @@ def read_bindings(
         return ()
     nodes = node.items if isinstance(node, List) else (node,)
     items = [read_item(n, what, report) for n in nodes]
-    return tuple(_binding(item, what, found, outputs, report) for item in items if item)
+    return tuple(b for item in items if item for b in _bindings(item, what, found, outputs, report))
 
 
-def _binding(item: Item, what: str, found: Definitions, outputs: Outputs, report: Report) -> Binding:
-    keys = _KEYS[what]
+def _bindings(item: Item, what: str, found: Definitions, outputs: Outputs, report: Report) -> list[Binding]:
+    """One loss or metric; or several of a metric that reads a list."""
+    keys = KEYS[what]
     own = Item(item.kind, item.kind_span, item.span, item.fields.without(*keys), item.main)
     made = _make(own, what, found, report)
     said = {key: item.fields.get(key) for key in keys}
-    name, output = _output(said["from"], item, what, outputs, report)
-    target, sample_weight = (
-        _text(said["target"], "target", report),
-        _text(said.get("sample_weight"), "sample_weight", report),
-    )
+    read = said["from"]
+    several = read.items if what == "metric" and isinstance(read, List) else (read,)
+    return [_binding(item, what, {**said, "from": one}, made, outputs, report) for one in several]
+
+
+def _binding(
+    item: Item, what: str, said: Mapping[str, Node | None], made: Loss | Metric | None, outputs: Outputs, report: Report
+) -> Binding:
+    output, inside, target = None, "", said["target"]
+    if isinstance(made, Inspected) and target is not None:
+        message = f"`{item.kind}` takes no `target`: it compares with nothing"
+        report.error("unknown-key", message, target.span)
+    if isinstance(made, Inspected) and made.inside == "weights":
+        inside = _text(said["from"], "from", report) or ""
+        name = f"{inside}.{item.kind}" if inside else item.kind
+    else:
+        name, output = _output(said["from"], item, what, outputs, report)
+    sample_weight = _text(said.get("sample_weight"), "sample_weight", report)
     weight = _weight(said.get("weight"), report)
-    target_span = said["target"].span if said["target"] is not None else None
-    return Binding(item.kind, name, made, output, target, item.kind_span, weight, sample_weight, target_span)
+    spans = {key: node.span if node is not None else None for key, node in said.items()}
+    classes = read_class_weight(said.get("class_weight"), report)
+    return Binding(
+        item.kind, name, made, output, _text(target, "target", report), item.kind_span, weight, sample_weight,
+        spans["target"], spans.get("sample_weight"), classes, inside, spans["from"],
+    )  # fmt: skip
 
 
 def _make(item: Item, what: str, found: Definitions, report: Report) -> Loss | Metric | None:
@@ -92,7 +130,7 @@ def _make(item: Item, what: str, found: Definitions, report: Report) -> Loss | M
     fields = with_main(item, model.main_field(), report)
     if fields is None:
         return None
-    place = Place(f"`{item.kind}`", item.kind_span, None, _KEYS[what])
+    place = Place(f"`{item.kind}`", item.kind_span, None, tuple(KEYS[what]))
     made = build(model, fields, place, report, Kinds.make.__get__(found.kinds))
     assert made is None or isinstance(made, Loss | Metric)
     return made
@@ -139,30 +177,47 @@ def _weight(node: Node | None, report: Report) -> float:
 
 
 def bind_targets(
-    bindings: tuple[Binding, ...], fields: Collection[str], inputs: Collection[str], complete: bool, report: Report
-) -> tuple[Binding, ...]:
-    """Every binding with its target: the one it names, or the only field that is no input.
+    losses: tuple[Binding, ...],
+    metrics: tuple[Binding, ...],
+    fields: Collection[str],
+    inputs: Collection[str],
+    complete: bool,
+    report: Report,
+) -> tuple[tuple[Binding, ...], tuple[Binding, ...]]:
+    """Every loss and metric with its target: the one it names, or the only field that is no input and weighs no loss.
 
     Args:
-        bindings: Losses or metrics.
+        losses: As they were read.
+        metrics: As they were read.
         fields: The fields that are known.
         inputs: Those that the network reads.
         complete: Whether there are no others.
         report: Where faults go.
     """
-    weights = {b.sample_weight for b in bindings}
+    weights = {b.sample_weight for b in losses}
     free = [name for name in fields if name not in inputs and name not in weights]
-    for b in bindings:
-        for name, span in ((b.target, b.target_span), (b.sample_weight, b.span)):
+    for b in (*losses, *metrics):
+        for name, span in ((b.target, b.target_span), (b.sample_weight, b.sample_weight_span)):
             if name is not None and name not in fields and complete:
                 near = suggestion(name, fields)
                 known = ", ".join(f"`{f}`" for f in fields)
                 helps = [f"did you mean `{near}`?"] if near else [f"there are {known}"] if known else []
                 report.error("unknown-field", f"the data have no field `{name}`", span, helps=helps)
-    return tuple(replace(b, target=_only(b, free, report)) if b.target is None and complete else b for b in bindings)
+    if not complete:
+        return losses, metrics
+    losses = tuple(replace(b, target=_only(b, free, None, report)) if _lacks_target(b) else b for b in losses)
+    learnt = {b.output: b.target for b in losses}
+    return losses, tuple(
+        replace(b, target=_only(b, free, learnt.get(b.output), report)) if _lacks_target(b) else b for b in metrics
+    )
 
 
-def _only(b: Binding, free: list[str], report: Report) -> str | None:
+def _lacks_target(b: Binding) -> bool:
+    return b.target is None and not isinstance(b.what, Inspected)
+
+
+def _only(b: Binding, free: list[str], learnt: str | None, report: Report) -> str | None:
+    """The only field there is; ``learnt`` is what the output is trained to be, the likeliest of several."""
     if len(free) == 1:
         return free[0]
     if not free:
@@ -171,7 +226,7 @@ def _only(b: Binding, free: list[str], report: Report) -> str | None:
     else:
         shown = ", ".join(f"`{name}`" for name in free[:8])
         message = f"`{b.kind}` does not say what it compares with, and it could be {shown}"
-        report.error("ambiguous-target", message, b.span, helps=[f"add `target: {free[-1]}`"])
+        report.error("ambiguous-target", message, b.span, helps=[f"add `target: {learnt or free[-1]}`"])
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +15,14 @@ from netspec.tensortype import Size
 
 NAME: Final = re.compile(r"[A-Za-z_0-9]+", re.ASCII)
 TYPES: Final = ("integer", "number", "string", "boolean", "any")
-_KEYS: Final = ("params", "inputs", "outputs", "layers")
+KEYS: Final[Mapping[str, str]] = {
+    "params": "Its parameters by name: a type word (`integer`, `number`, `string`, `boolean`, `any`), which makes it "
+    "required, or a default.",
+    "inputs": "The names of what it reads, if that is more than one; else it is called `input`.",
+    "outputs": "Ports: names under which values inside it can be read, `{inner: main}`.",
+    "layers": "Its layers; the value of the last one is that of the block.",
+}
+"""What the definition of a block holds."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +93,9 @@ def read_block(entry: Entry, report: Report) -> Block | None:
     before = len(report.diagnostics)
     body = entry.value
     for key, inner in body.entries.items():
-        if key not in _KEYS:
+        if key not in KEYS:
             place = Place(f"the block `{entry.key}`", entry.key_span)
-            unknown_key(key, inner.key_span, list(_KEYS), place, report)
+            unknown_key(key, inner.key_span, list(KEYS), place, report)
     params = tuple(_parameter(p, report) for p in _map(body, "params", report))
     inputs = _inputs(body, report)
     outputs = {
@@ -169,7 +177,7 @@ def arguments(block: Block, item: Item, fields: Map, report: Report) -> dict[str
     for key, entry in fields.entries.items():
         parameter = by_name.get(key)
         if parameter is None:
-            place = Place(f"the block `{block.name}`", item.kind_span, None, COMMON)
+            place = Place(f"the block `{block.name}`", item.kind_span, None, tuple(COMMON))
             unknown_key(key, entry.key_span, list(by_name), place, report)
             ok = False
         elif _fits(parameter, entry.value, report):

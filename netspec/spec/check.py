@@ -8,16 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from netspec.catalog.losses import Loss
+from netspec.catalog.metrics import Inspected
 from netspec.catalog.optimizers import Rule
 from netspec.compiler.graph import GraphBuilder, Node, Value, key_of, role_of
 from netspec.diagnostics import Report
 from netspec.spec.binding import Binding
 from netspec.spec.document import Document, examine
 from netspec.spec.expectations import check_facts
+from netspec.spec.inspecting import check_inspected
 from netspec.spec.lowering import Model, check_input, input_type
 from netspec.spec.network import ValueRef
-from netspec.spec.parameters import count
+from netspec.spec.parameters import counts
+from netspec.spec.rows import check_known_rows, check_spreads, known_rows
 from netspec.spec.rules import lessons
+from netspec.spec.tree import Map
 from netspec.tensortype import bind, total
 
 
@@ -44,7 +48,10 @@ def check(
     if document.losses and "train" in document.spans and "optimizer" not in document.spans:
         helps = ["as in `optimizer: {adam: {lr: 1e-3}}`"]
         report.error("missing-key", "training needs an `optimizer`", document.spans["train"], helps=helps)
+    check_known_rows(document, report)
+    _check_stream(document, report)
     model, values = check_shapes(document, report)
+    check_spreads(document, model.spreads, known_rows(document), report)
     waiting: list[str] = []
     if was_sound and not report.failed:
         whole = facts(model, values, values)
@@ -53,20 +60,42 @@ def check(
     return Checked(document, report, tuple(waiting))
 
 
+def _check_stream(document: Document, report: Report) -> None:
+    """Whether a step takes its rows from those that are in memory, while others are streamed."""
+    if document.data is None or not document.data.stream or document.train.batch != "full":
+        return
+    section = document.tree.get("train")
+    asked = section.get("batch") if isinstance(section, Map) else None
+    message = "`batch: full` takes all rows in each step, and the data are streamed"
+    helps = ["take some: `batch: 1024`", "leave `data.stream` out where the rows fit into memory"]
+    report.error("cannot-stream", message, asked.span if asked else document.spans.get("train"), helps=helps)
+
+
 def check_shapes(document: Document, report: Report) -> tuple[Model, dict[ValueRef, Value]]:
     """Build what can be built of a document that may have faults; shape faults go to ``report``."""
     model, g = Model(document, report), GraphBuilder()
     inputs = {}
     for given in document.network.inputs:
         found = model.fields.get(given.name)
-        if found is None or check_input(given, found, model.sizes, report):
+        if check_input(given, model, report):
             inputs[given.name] = g.input(given.name, input_type(given, found, model.sizes), "stored")
     values = model.build(g, inputs, training=True)
     for binding in (*document.losses, *document.metrics):
-        _check_binding(binding, model, g, values)
+        _check_port(binding, values, report)
+        if isinstance(binding.what, Inspected):
+            check_inspected(binding, model, values)
+        else:
+            _check_binding(binding, model, g, values)
     if isinstance(document.optimizer, Rule):
         lessons(document.optimizer, model, values)
     return model, values
+
+
+def _check_port(b: Binding, values: Mapping[ValueRef, Value], report: Report) -> None:
+    """Whether what a loss or metric reads is a value of the layer that it names."""
+    ref = b.output
+    if ref is not None and ref.port and ref not in values and ValueRef(ref.path) in values:
+        report.error("unknown-port", f"`{ref.path}` has no value `{ref.port}`", b.from_span or b.span)
 
 
 def _check_binding(b: Binding, model: Model, g: GraphBuilder, values: Mapping[ValueRef, Value]) -> None:
@@ -92,7 +121,7 @@ def _reached(values: Iterable[Value]) -> set[Node]:
 
 
 def facts(model: Model, values: Mapping[ValueRef, Value], refs: Iterable[ValueRef]) -> dict[str, Any]:
-    """The static facts that are seen without compiling: ``parameters``, ``frozen``, ``macs`` and, of one, ``output``.
+    """The static facts that are seen without compiling: the counts, ``macs`` and, of one, ``output``.
 
     Args:
         model: The network, built.
@@ -100,11 +129,13 @@ def facts(model: Model, values: Mapping[ValueRef, Value], refs: Iterable[ValueRe
         refs: The values that count, with all that they are computed from.
     """
     nodes = _reached(values[ref] for ref in refs if ref in values)
-    weights = [model.parameters[key_of(n.value())] for n in nodes if role_of(n.value()) == "parameter"]
+    read = {key_of(n.value()) for n in nodes if role_of(n.value()) == "parameter"}
+    paths = {node.origin.path for node in nodes if node.origin is not None}
+    read |= {key for key, movers in model.movers.items() if paths & set(movers)}  # which training only writes
+    weights = [parameter for key, parameter in model.parameters.items() if key in read]
     costs = [node.op.multiply_adds([value.type for value in node.inputs]) for node in nodes]
     found: dict[str, Any] = {
-        "parameters": count(p for p in weights if p.trainable),
-        "frozen": count(p for p in weights if not p.trainable),
+        **counts(weights)._asdict(),
         "macs": bind(total(costs), {"B": 1}),
     }
     outputs = list(model.document.network.outputs.values())

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from netspec.catalog.initializers.initializer import Initializer
-from netspec.diagnostics import Report
+from netspec.diagnostics import Report, Span
 from netspec.spec.blocks import check_name
 from netspec.spec.items import COMMON, Item, Kinds
 from netspec.spec.network import InitRef, Regularize
 from netspec.spec.tree import List, Map, Node, Scalar, describe, is_broken
 from netspec.spec.validation import Place, build
 from netspec.tensortype import Size
-
-
-class _Regularize(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
-
-    l1: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Weight of the sum of magnitudes in the loss.")
-    l2: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Weight of the sum of squares in the loss.")
 
 
 @dataclass
@@ -36,6 +26,7 @@ class Keys:
     lr_scale: float = 1.0
     init: dict[str, InitRef] = field(default_factory=dict)
     regularize: Regularize | None = None
+    regularize_span: Span | None = None
     broken: bool = False
     """Whether a key that decides what the item is or reads is wrong."""
 
@@ -127,13 +118,8 @@ def _regularize(keys: Keys, node: Node, kinds: Kinds, report: Report) -> None:
     if not isinstance(node, Map):
         report.error("wrong-type", f"`regularize` takes a map, got {describe(node)}", node.span)
         return
-    entry = node.entries.get("max_norm")
-    if entry is not None:
-        report.error("unknown-kind", "there is no regularizer `max_norm` in this version yet", entry.key_span)
-        node = node.without("max_norm")
-    made = build(_Regularize, node, Place("`regularize`", node.span), report)
-    if made is not None:
-        keys.regularize = Regularize(made.l1, made.l2)
+    keys.regularize = build(Regularize, node, Place("`regularize`", node.span), report)
+    keys.regularize_span = node.span
 
 
 _READERS = {

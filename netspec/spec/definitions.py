@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from netspec.catalog.activations import Activation, defined_activation
 from netspec.catalog.layers import Layer
-from netspec.catalog.losses import Loss, defined_loss
+from netspec.catalog.losses import Loss
 from netspec.compiler.formula import FormulaError
 from netspec.declared import Declared
 from netspec.diagnostics import LINE_BREAK, Report, Span
@@ -19,6 +19,12 @@ from netspec.spec.tree import Entry, Map, Node, Scalar, describe, is_broken
 from netspec.spec.validation import Place, unknown_key
 
 K = TypeVar("K", bound=Declared)
+
+FORMULA_KEYS: Final[Mapping[str, str]] = {
+    "params": "Numbers that a use may set, by name: a default, or `number` for one that it must.",
+    "formula": "The formula; alone it stands right behind the name.",
+}
+"""What the definition of an activation or a loss holds."""
 
 
 @dataclass
@@ -54,6 +60,8 @@ def read_definitions(root: Map, base: Path | None, report: Report) -> Definition
         check_name(entry.key, "the name of a loss", entry.key_span, report)
         if entry.key in Loss.kinds:
             _hides(entry, "loss", report)
+        from netspec.catalog.losses.defined import defined_loss
+
         loss = _formula_kind(entry, defined_loss, report)
         if loss is None:
             found.broken_losses.add(entry.key)
@@ -125,9 +133,9 @@ def _formula(entry: Entry, parameters: dict[str, float | None], report: Report) 
     is_sound = True
     if isinstance(entry.value, Map):
         for key, inner in entry.value.entries.items():
-            if key not in ("params", "formula"):
+            if key not in FORMULA_KEYS:
                 place = Place(f"`{entry.key}`", entry.key_span)
-                unknown_key(key, inner.key_span, ["params", "formula"], place, report)
+                unknown_key(key, inner.key_span, list(FORMULA_KEYS), place, report)
         for parameter in section(entry.value, "params", report):
             is_sound = _formula_parameter(parameter, parameters, report) and is_sound
         node = entry.value.get("formula")

@@ -30,10 +30,26 @@ from netspec.spec.yaml import read_text
 from netspec.tensortype import Size, size
 
 VERSION: Final = 1
-KEYS: Final = (
-    "netspec", "name", "include", "vars", "blocks", "cells", "activations", "losses", "data", "network",
-    "loss", "optimizer", "schedule", "metrics", "decode", "train", "expect",
-)  # fmt: skip
+KEYS: Final[Mapping[str, str]] = {
+    "netspec": "The version of the language, 1; the first key of every spec.",
+    "name": "What runs are called: letters a to z, digits, `.`, `_` and `-`; else the name of the file.",
+    "include": "Files that this one is put over: a path or a list of them, from the folder of this file.",
+    "vars": "Values by name, for `${}`.",
+    "blocks": "Lists of layers with parameters, by name; each is then a kind of layer.",
+    "cells": "Recurrent cells by name; not in this version.",
+    "activations": "Activations by name: a formula of `x`.",
+    "losses": "Losses by name: a formula of `output` and `target`.",
+    "data": "Where samples come from, what fields are made of them, and which rows train.",
+    "network": "What is computed of a sample.",
+    "loss": "What training makes small: a loss, or a list of them that is summed.",
+    "optimizer": "How a step changes the weights.",
+    "schedule": "How the learning rate changes while training goes on.",
+    "metrics": "What else is measured: a list.",
+    "decode": "How sequences are made, one step after another; not in this version.",
+    "train": "How long and in what pieces the network is trained.",
+    "expect": "What must be so, checked by `netspec validate` and `netspec evaluate --check`.",
+}
+"""The sections of a spec."""
 _NAME: Final = re.compile(r"[a-z0-9._-]+", re.ASCII)
 # Keys that people write at the top, and the section that they belong to.
 _ELSEWHERE: Final = {
@@ -77,6 +93,10 @@ class Document:
     @property
     def network(self) -> Network:
         return self.topology.network
+
+    def at(self, *path: str) -> Span | None:
+        """The place of the key at ``path``, or of as much of it as was written."""
+        return _span_at(self.tree, path, None)
 
 
 def load(spec: Path | str, overrides: Sequence[str] = (), *, base: Path | None = None) -> Document:
@@ -152,7 +172,9 @@ class _Reading:
         losses = read_bindings(tree.get("loss"), "loss", definitions, outputs, report)
         metrics = read_bindings(tree.get("metrics"), "metric", definitions, outputs, report)
         check_names(metrics, report)
-        losses, metrics = self._bound(losses, topology), self._bound(metrics, topology)
+        if self.data is not None:
+            inputs = [i.name for i in topology.network.inputs]
+            losses, metrics = bind_targets(losses, metrics, self.fields or {}, inputs, self.complete, report)
         if self.data is not None and self.complete:
             _check_inputs(topology.network, self.fields or {}, report)
         self._liveness(topology, losses)
@@ -181,6 +203,8 @@ class _Reading:
             self.report.error("version", message, version.span)
         if "network" not in self.root.entries:
             helps = ["a file without `network` is made to be included by others"]
+            if version is not None and self.root.entries.keys() <= KEYS.keys():
+                helps.append("without its `netspec: 1` it is left out where a folder is checked or trained")
             self.report.error("fragment", "a spec needs `network`", start, helps=helps)
         decode = self.root.entries.get("decode")
         if decode is not None:
@@ -247,8 +271,7 @@ class _Reading:
 
     def _size(self, name: str) -> int | Size | None:
         if self.fields is not None and name in self.fields:
-            known = self.fields[name].size
-            return size(f"|{name}|") if known is None else known
+            return self.fields[name].extent(name)
         return None if self.complete else size(f"|{name}|")
 
     def _written_fields(self) -> list[str]:
@@ -262,12 +285,6 @@ class _Reading:
         if entry is None or section is None:
             return Topology(NOWHERE, Scope("", environment, ()), {})
         return read_network(section, entry.key_span, environment, definitions, self.report)
-
-    def _bound(self, bindings: tuple[Binding, ...], topology: Topology) -> tuple[Binding, ...]:
-        if self.data is None:
-            return bindings
-        inputs = [i.name for i in topology.network.inputs]
-        return bind_targets(bindings, self.fields or {}, inputs, self.complete, self.report)
 
     def _liveness(self, topology: Topology, losses: Collection[Binding]) -> None:
         """Only of a network that is sound: a name that was not found would make layers look dead."""
@@ -294,7 +311,7 @@ def _data_elsewhere() -> dict[str, str]:
     return {key: f"`{key}` stands at the top, beside `data`" for key in KEYS if key != "data"}
 
 
-def _span_at(section: Map, path: tuple[str, ...], default: Span) -> Span:
+def _span_at(section: Map, path: tuple[str, ...], default: Span | None) -> Span | None:
     """The place of the key at ``path``, or of as much of it as there is."""
     node: Node = section
     span = default

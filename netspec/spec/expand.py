@@ -354,7 +354,8 @@ class Expansion:
     def _common(self, item: Item, name: str, suffix: str, keys: Keys, scope: Scope) -> Common:
         init = {**keys.init, **_below(scope.init, name + suffix)}
         regularize = keys.regularize or scope.regularize or Regularize()
-        common = Common(scope.freeze or keys.freeze, scope.lr_scale * keys.lr_scale, init, regularize)
+        freeze, lr_scale = scope.freeze or keys.freeze, scope.lr_scale * keys.lr_scale
+        common = Common(freeze, lr_scale, init, regularize, keys.regularize_span)
         if scope.owner is not None:
             owner = scope.owner + name + suffix
             return replace(common, owner=owner, init={}) if owner in self.nodes else common

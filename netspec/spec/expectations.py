@@ -18,17 +18,34 @@ from netspec.spec.validation import Place, build, unknown_key
 from netspec.tensortype import Dim, Size, show_shape
 
 SPLITS: Final = ("train", "validation", "test")
-FACTS: Final = ("parameters", "frozen", "macs", "peak_bytes", "output")
+FACTS: Final[Mapping[str, str]] = {
+    "parameters": 'How many numbers training may change, as a comparison: `4810` or `"<= 5000"`.',
+    "frozen": "How many weights are kept as they are, as a comparison.",
+    "statistics": "How many running statistics there are, which follow the batches of training, as a comparison.",
+    "macs": "Multiply-adds of one sample, as a comparison.",
+    "peak_bytes": "Bytes of memory, as a comparison.",
+    "output": "The shape of the network's output.",
+}
+KEYS: Final[Mapping[str, str]] = {
+    **FACTS,
+    "predict": "The same facts of the predictor alone: of what the network's output needs.",
+    "train": 'Metrics over the training rows, each with a comparison: `{accuracy: ">= 0.97"}`.',
+    "validation": "The same over the validation rows.",
+    "test": "The same over the test rows.",
+    "examples": "Rows with what the network gives for them.",
+}
+"""What the section holds."""
 _COMPARISON: Final = re.compile(r"\s*(>=|<=|==|!=|>|<)?\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """``>= 0.99``; a bare number is ``==``."""
+    """``>= 0.99``; a bare number is ``==``. ``text`` is what the spec says, to be shown as it stands there."""
 
     sign: str
     value: float
     span: Span
+    text: str
 
     def holds(self, measured: float) -> bool:
         """Whether ``measured`` is so; NaN never is, except unequal to a number."""
@@ -42,8 +59,7 @@ class Comparison:
         }[self.sign]
 
     def __str__(self) -> str:
-        number = f"{self.value:,.15g}"
-        return number if self.sign == "==" else f"{self.sign} {number}"
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -76,7 +92,9 @@ class Expect:
     examples: tuple[Example, ...] = ()
 
 
-class _Example(BaseModel):
+class ExampleKeys(BaseModel):
+    """A row and what the network gives for it."""
+
     model_config = STRICT
 
     input: dict[str, Any] = Field(description="A value for every input of the network.")
@@ -107,9 +125,8 @@ def read_expect(node: Node | None, metrics: tuple[Binding, ...], network: Networ
         elif key == "examples":
             examples = _examples(entry.value, network, report)
         else:
-            known = [*FACTS, "predict", *SPLITS, "examples"]
             others = {b.name: f"it belongs under a split: `test: {{{b.name}: ...}}`" for b in metrics}
-            unknown_key(key, entry.key_span, known, Place("`expect`", entry.key_span, others), report)
+            unknown_key(key, entry.key_span, list(KEYS), Place("`expect`", entry.key_span, others), report)
     return Expect(tuple(facts), results, examples)
 
 
@@ -143,15 +160,14 @@ def _comparison(node: Node, report: Report) -> Comparison | None:
     if isinstance(node, Scalar) and value is None:
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return Comparison("==", value, node.span)
-    match = _COMPARISON.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
+        return Comparison("==", value, node.span, str(value))
+    if not isinstance(value, str) or (match := _COMPARISON.fullmatch(value)) is None:
         helps = ['write it as in ">= 0.99"']
         report.error(
             "bad-expectation", f"a comparison is a sign and a number, got {describe(node)}", node.span, helps=helps
         )
         return None
-    return Comparison(match[1] or "==", float(match[2]), node.span)
+    return Comparison(match[1] or "==", float(match[2]), node.span, value.strip())
 
 
 def _metrics(split: str, node: Node, metrics: tuple[Binding, ...], report: Report) -> dict[str, Comparison]:
@@ -190,7 +206,7 @@ def _examples(node: Node, network: Network, report: Report) -> tuple[Example, ..
                 "wrong-type", f"an example is a map with `input` and `output`, got {describe(item)}", item.span
             )
             continue
-        made = build(_Example, item, Place("an example", item.span), report)
+        made = build(ExampleKeys, item, Place("an example", item.span), report)
         if made is None:
             continue
         names = {i.name for i in network.inputs}
@@ -261,4 +277,4 @@ def _is_symbolic(known: Dim | tuple[Dim, ...]) -> bool:
 
 
 def _shown(known: Any) -> str:
-    return show_shape(known) if isinstance(known, tuple) else f"{known:,}" if isinstance(known, int) else str(known)
+    return show_shape(known) if isinstance(known, tuple) else str(known)

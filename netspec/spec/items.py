@@ -11,10 +11,24 @@ from netspec.catalog.activations import Activation
 from netspec.catalog.initializers.initializer import Initializer
 from netspec.declared import Declared
 from netspec.diagnostics import Report, Span, suggestion
+from netspec.spec import otherwords
 from netspec.spec.tree import Entry, List, Map, Node, Scalar, describe, is_broken, shorten
 from netspec.spec.validation import Place, build
 
-COMMON: Final = ("name", "from", "repeat", "share", "freeze", "lr_scale", "init", "regularize")
+COMMON: Final[Mapping[str, str]] = {
+    "name": "What others call the layer, and what its weights are called by; else `KIND_N`, the N-th of its kind.",
+    "from": "What it reads, a name that stands above it, or a list of them; else the item above it.",
+    "repeat": "So many copies in a chain, each with its own weights: `NAME.1` to `NAME.n`.",
+    "share": "The layer whose weights it takes; or a map of weights, `{kernel: code.kernel.T}`.",
+    "freeze": "`true` keeps its weights as they are.",
+    "lr_scale": "What the learning rate of its weights is multiplied by; by default 1.",
+    "init": "What its weights start with: an initializer for the kernel, or a map from weights to initializers.",
+    "regularize": "What keeps its weights small.",
+}
+"""What every layer takes beside its own fields, and what it means."""
+
+_SAY_KIND: Final = ("type", "kind", "class", "class_name")
+"""The keys under which other tools write the kind: `{type: adam, lr: 1e-3}`."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +75,13 @@ def _one_key_help(node: Map) -> list[str]:
     keys = list(node.entries)
     if len(keys) < 2:
         return []
-    first, *rest = keys
+    first = next((key for key in keys if key not in COMMON), keys[0])
+    rest = [key for key in keys if key != first]
+    named = node.entries[first].value
+    if first in _SAY_KIND and isinstance(named, Scalar) and isinstance(named.value, str):
+        first = named.value
     inner = ", ".join(f"{key}: ..." for key in rest[:3])
-    return [f"put the fields inside: `{first}: {{{inner}}}`"]
+    return [f"put the fields inside: `{shorten(first)}: {{{inner}}}`"]
 
 
 def _a(what: str) -> str:
@@ -121,7 +139,11 @@ class Kinds:
         if found is None:
             return None
         others = {key: f"`{key}` belongs to layers" for key in COMMON} if model.family != "layer" else None
-        also = COMMON if model.family == "layer" else ()
+        if others and model.family == "activation":
+            # In other tools `linear` is a layer with weights.
+            advice = f"an activation has no weights: `dense: {{units: ..., activation: {item.kind}}}`"
+            others |= dict.fromkeys(("units", "out_features", "in_features"), advice)
+        also = tuple(COMMON) if model.family == "layer" else ()
         place = Place(f"`{item.kind}`", item.kind_span, others, also)
         return build(model, found, place, self.report, self.make)
 
@@ -151,8 +173,9 @@ def known_kinds(family: type[Declared], activations: Mapping[str, object] = {}) 
 def unknown_kind(item: Item, what: str, choices: Iterable[str], report: Report) -> None:
     """Say that there is no such kind, and which was meant."""
     known = list(choices)
+    called = otherwords.meant(item.kind, known, otherwords.KINDS)
     near = suggestion(item.kind, known)
-    helps = [f"did you mean `{near}`?"] if near else []
-    if not near and 0 < len(known) <= 12:
+    helps = [f"it is called `{called}`"] if called else [f"did you mean `{near}`?"] if near else []
+    if not helps and 0 < len(known) <= 12:
         helps = [f"there are {', '.join(f'`{name}`' for name in known)}"]
     report.error("unknown-kind", f"there is no {what} `{shorten(item.kind)}`", item.kind_span, helps=helps)

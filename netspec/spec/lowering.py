@@ -10,13 +10,15 @@ from pydantic import BaseModel
 from netspec.catalog.initializers.initializer import Initializer
 from netspec.catalog.layers import Layer
 from netspec.catalog.losses import Loss
-from netspec.catalog.metrics import Metric
-from netspec.catalog.scope import Scope, Units
+from netspec.catalog.metrics import Compared
+from netspec.catalog.scope import Incoming, Scope, Units
 from netspec.compiler.graph import GraphBuilder, Origin, Value
 from netspec.data.fieldtype import FieldType
 from netspec.diagnostics import Report, Span
+from netspec.spec.augmenting import augmentations, mixing
 from netspec.spec.binding import Binding
 from netspec.spec.document import Document
+from netspec.spec.lengths import suggested_shape, with_named_lengths
 from netspec.spec.network import LayerNode, NetworkInput, ValueRef
 from netspec.spec.parameters import Parameter, ToldError, Weights
 from netspec.tensortype import BATCH, Dim, DType, ShapeError, Size, TensorType, bind, show_shape
@@ -49,12 +51,32 @@ class Model:
 
     def __init__(self, document: Document, report: Report, fields: Mapping[str, FieldType] | None = None) -> None:
         self.document, self.report = document, report
-        self.fields = fields if fields is not None else document.fields or {}
+        stored = with_named_lengths(document.network.inputs, fields if fields is not None else document.fields or {})
+        self.augmentations = augmentations(document, stored, report)
+        """What is done to fields in training, by their names."""
+        self.mixing = mixing(document, self.augmentations, report)
+        """The augmentation that mixes samples, and their losses too."""
+        self.fields = {**stored, **{name: given.type for name, given in self.augmentations.items()}}
+        """The types of fields as networks, losses and metrics read them."""
         self.sizes: dict[str, Dim] = {f"|{name}|": f.size for name, f in self.fields.items() if f.size is not None}
         self._nodes = {node.path: node for node in document.network.nodes}
         self._weights = Weights(self._nodes, report)
         self.units: dict[str, Units] = {}
         """What a learning rule can train, by the paths of layers, in the graph that was built last."""
+        self.nets: dict[str, Value] = {}
+        """The net inputs of layers of units, by their paths, in the graph that was built last."""
+        self.spreads: dict[str, Dim] = {}
+        """Over how many numbers layers take variances in training, by their paths, once that has been built."""
+
+    @property
+    def movers(self) -> dict[str, list[str]]:
+        """The layers that move running statistics in the graph that was built last, by the keys of these."""
+        return self._weights.movers
+
+    @property
+    def moved(self) -> dict[str, Value]:
+        """What running statistics are after a step, by their keys, in the graph that was built last."""
+        return self._weights.moved
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -63,8 +85,8 @@ class Model:
 
     def build(self, g: GraphBuilder, inputs: Mapping[str, Value], *, training: bool) -> dict[ValueRef, Value]:
         """Every value of the network, from its inputs by name; what has a fault is missing."""
-        self._weights.graph = g
-        self.units = {}
+        self._weights.begin(g)
+        self.units, self.nets = {}, {}
         values: dict[ValueRef, Value] = {ValueRef(name, is_input=True): value for name, value in inputs.items()}
         for node in self.document.network.nodes:
             read = [self._read(ref, node, values) for ref in node.inputs]
@@ -74,10 +96,28 @@ class Model:
         return values
 
     def parameter(
-        self, path: str, name: str, shape: tuple[Dim, ...], init: Initializer, fans: tuple[Dim, Dim]
+        self,
+        path: str,
+        name: str,
+        shape: tuple[Dim, ...],
+        init: Initializer,
+        fans: tuple[Dim, Dim],
+        incoming: Incoming | None,
     ) -> Value:
         """The weight ``name`` of the layer at ``path``; a shared one is its owner's."""
-        return self._weights.parameter(path, name, shape, init, fans)
+        return self._weights.parameter(path, name, shape, init, fans, incoming)
+
+    def statistic(self, path: str, name: str, shape: tuple[Dim, ...], init: Initializer) -> Value:
+        """The running statistic ``name`` of the layer at ``path``; a shared one is its owner's."""
+        return self._weights.statistic(path, name, shape, init)
+
+    def is_frozen(self, path: str, name: str) -> bool:
+        """Whether the spec freezes a weight or statistic where its owner stands."""
+        return self._weights.is_frozen(path, name)
+
+    def follow(self, path: str, name: str, found: Value, rate: float) -> None:
+        """Let a running statistic move towards what a batch shows."""
+        self._weights.follow(path, name, found, rate)
 
     def loss_scope(self, g: GraphBuilder, path: str, *, training: bool) -> Scope:
         """Where a loss or a metric builds."""
@@ -85,7 +125,7 @@ class Model:
 
     def check(self, binding: Binding, output: Value, field: FieldType) -> bool:
         """Whether a loss or a metric can compare ``output`` with ``field``; a fault goes to the report."""
-        assert isinstance(binding.what, Loss | Metric)
+        assert isinstance(binding.what, Loss | Compared)
         weights = self.fields.get(binding.sample_weight or "")
         try:
             binding.what.check(output.type, field)
@@ -95,13 +135,13 @@ class Model:
                 g = GraphBuilder()
                 scope = self.loss_scope(g, binding.name, training=True)
                 binding.what.build(scope, g.input("output", output.type, "stored"), g.input("target", target, "stored"))
-            if weights is not None and weights.shape not in ((), (1,), None):
-                shape = show_shape(weights.shape)
-                raise ShapeError(f"`sample_weight` is one number a sample, and `{binding.sample_weight}` is {shape}")
+            if weights is not None and (weights.kind != "number" or weights.shape not in ((), (1,), None)):
+                raise ShapeError(f"`sample_weight` is one number a sample, and `{binding.sample_weight}` is {weights}")
         except ShapeError as error:
             self._refuse(binding, output, field, error)
             return False
-        return True
+        given = binding.class_weight
+        return given is None or given.check(binding.target or "", field, self.report)
 
     def _refuse(self, binding: Binding, output: Value, field: FieldType, error: ShapeError) -> None:
         """Tell that a loss or metric does not fit what it reads."""
@@ -136,6 +176,10 @@ class Model:
         self._weights.check_names(node)
         if scope.units is not None:
             self.units[node.path] = scope.units
+        if scope.net is not None:
+            self.nets[node.path] = scope.net
+        if scope.spread is not None:
+            self.spreads[node.path] = scope.spread
         ports = {"": built} if isinstance(built, Value) else built
         return {ValueRef(node.path, port): value for port, value in ports.items()}
 
@@ -159,17 +203,23 @@ class Model:
         self.report.error("shape-mismatch", str(error), span, notes=notes, helps=[error.advice] if error.advice else [])
 
 
-def check_input(given: NetworkInput, found: FieldType, sizes: Mapping[str, Dim], report: Report) -> bool:
-    """Whether a field of the data can be an input of the network; nothing is reshaped in silence."""
+def check_input(given: NetworkInput, model: Model, report: Report) -> bool:
+    """Whether a field of the data, if it is known, can be an input of the network; nothing is reshaped in silence."""
+    found, sizes = model.fields.get(given.name), model.sizes
+    if found is None:
+        return True
     shape = tuple(bind(n, sizes) for n in given.shape)
-    if found.kind == "text":
-        message = f"the field `{given.name}` is text, which no network can read"
+    if found.is_raw:
+        what = "text" if found.kind == "text" else f"{found.kind}s"
+        message = f"the field `{given.name}` is {what}, which no network can read"
         report.error("wrong-kind", message, given.span, helps=["make a field of it under `data.fields`"])
         return False
     if found.shape is None or found.shape == shape:
         return True
-    message = f"the input `{given.name}` is {show_shape(shape)}, and the field of the data is {show_shape(found.shape)}"
-    report.error("shape-mismatch", message, given.span, helps=[f"write `{given.name}: {show_shape(found.shape)}`"])
+    which = "the field of the data is" if given.name not in model.augmentations else "what is made of the field is"
+    message = f"the input `{given.name}` is {show_shape(shape)}, and {which} {show_shape(found.shape)}"
+    wanted, notes = suggested_shape(given, found.shape, model.document.network.inputs)
+    report.error("shape-mismatch", message, given.span, notes=notes, helps=[f"write `{given.name}: {wanted}`"])
     return False
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from netspec.catalog.initializers.initializer import Initializer
 from netspec.catalog.layers.layer import Layer
@@ -50,12 +53,16 @@ class InitRef:
     span: Span
 
 
-@dataclass(frozen=True)
-class Regularize:
-    """What keeps weights small: penalties of kernels and tables in the loss."""
+class Regularize(BaseModel):
+    """What keeps kernels and tables small: penalties in the loss, and a limit that every step ends with."""
 
-    l1: float = 0.0
-    l2: float = 0.0
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+    l1: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Weight of the sum of magnitudes in the loss.")
+    l2: Annotated[float, Field(ge=0)] = Field(default=0.0, description="Weight of the sum of squares in the loss.")
+    max_norm: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="Largest L2 norm of the weights into one unit; longer ones are scaled to it."
+    )
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,8 @@ class Common:
     freeze: bool = False
     lr_scale: float = 1.0
     init: Mapping[str, InitRef] = field(default_factory=dict)
-    regularize: Regularize = Regularize()
+    regularize: Regularize = field(default_factory=Regularize)
+    regularize_span: Span | None = None
     owner: str | None = None
     share: Mapping[str, WeightRef] = field(default_factory=dict)
 

@@ -141,9 +141,12 @@ class _Resolution:
         nodes = node.items if isinstance(node, List) else (node,)
         only = next(iter(self.document.network.outputs), None)
         found = []
-        for one, binding in zip(nodes, bindings, strict=True):
+        left = list(bindings)
+        for one in nodes:
+            binding = left[0]
+            del left[: _count(one)]
             kind, values = next(iter(self._item(one, family).items()))
-            said = {"from": only, "target": binding.target}
+            said = {"from": only if binding.output else None, "target": binding.target}
             if family is Loss:
                 said["weight"] = binding.weight  # type: ignore[assignment]  # a number among names
             values = {**{key: value for key, value in said.items() if value is not None}, **values}
@@ -199,6 +202,13 @@ class _Resolution:
         if isinstance(value, Size):
             return size_text(value)
         return value.replace("${", "$${") if isinstance(value, str) and self.is_escaped else value
+
+
+def _count(one: Node) -> int:
+    """How many losses or metrics an item is: one for each name of a list that it reads."""
+    item = read_item(one, "metric", Report())
+    read = item.fields.get("from") if item else None
+    return len(read.items) if isinstance(read, List) else 1
 
 
 def _needed(node: Node | None) -> Node:

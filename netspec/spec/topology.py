@@ -20,7 +20,18 @@ from netspec.spec.validation import Place, unknown_key
 from netspec.tensortype import BATCH, Dim, Size, size
 
 _LENGTH: Final = re.compile(r"[A-Z][A-Za-z0-9_]*", re.ASCII)
-_KEYS: Final = ("inputs", "output", "layers")
+KEYS: Final[Mapping[str, str]] = {
+    "inputs": "What it is given: fields of the data by name, each with the shape of one sample.",
+    "output": "What it gives: a name, or a list of them; else the last layer.",
+    "layers": "The layers, each reads the one above it unless it says `from`.",
+}
+"""What the section holds."""
+INPUT_KEYS: Final[Mapping[str, str]] = {
+    "shape": "The shape of one sample; a capital name is a length that differs from sample to sample.",
+    "kind": "`number`, or `index` for whole numbers that choose among `size`.",
+    "size": "How many an index chooses among.",
+}
+"""What an input may say, where a shape is not enough."""
 NOWHERE: Final = Network((), (), {}, {})
 
 
@@ -39,10 +50,10 @@ def read_network(
 ) -> Topology:
     """Expand the network; ``section`` still has its ``${}``."""
     for key, entry in section.entries.items():
-        if key not in _KEYS:
+        if key not in KEYS:
             others = dict.fromkeys((*found.blocks, *Layer.kinds), "layers stand in the list `layers`")
             place = Place("`network`", key_span, others)
-            unknown_key(key, entry.key_span, list(_KEYS), place, report)
+            unknown_key(key, entry.key_span, list(KEYS), place, report)
     inputs = _inputs(section, key_span, environment, report)
     names = {i.name: Named(ValueRef(i.name, is_input=True), i.span) for i in inputs}
     only = next(iter(names.values())) if len(names) == 1 else None
@@ -87,8 +98,8 @@ def _input(name: str, span: Span, node: Node, report: Report) -> NetworkInput:
         return NetworkInput(name, _shape(node, report), span)
     if isinstance(node, Map):
         for key, entry in node.entries.items():
-            if key not in ("shape", "kind", "size"):
-                unknown_key(key, entry.key_span, ["shape", "kind", "size"], Place(f"the input `{name}`", span), report)
+            if key not in INPUT_KEYS:
+                unknown_key(key, entry.key_span, list(INPUT_KEYS), Place(f"the input `{name}`", span), report)
         shape, kind, count = node.get("shape"), node.get("kind"), node.get("size")
         word = kind.value if isinstance(kind, Scalar) else None
         if kind is not None and word not in ("index", "number", None):

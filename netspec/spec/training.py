@@ -48,6 +48,16 @@ class Clip(BaseModel):
     value: Above | None = Field(default=None, description="Largest absolute value of each element.")
 
 
+class Average(BaseModel):
+    """What is kept of the weights beside themselves, to be used in their place."""
+
+    model_config = STRICT
+
+    ema: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="How much of the average is kept at each step; corrected for its start, as Adam's means are."
+    )
+
+
 class Train(BaseModel):
     """How long and in what pieces the network is trained."""
 
@@ -61,6 +71,13 @@ class Train(BaseModel):
         default=None,
         description="Which weights are best; by default those of the lowest validation loss, else of the last epoch.",
     )
+    accumulate: Annotated[int, Field(gt=0)] = Field(
+        default=1, description="Batches a step: their gradients are gathered as if they were one batch."
+    )
+    average: Average | None = Field(
+        default=None,
+        description="Averages of the weights: what evaluation measures, and what `best` and `last` hold.",
+    )
     clip: Clip | None = Field(default=None, description="A limit on gradients.")
     early_stop: EarlyStop | None = Field(default=None, description="When to stop before the last epoch.")
 
@@ -72,7 +89,6 @@ _ELSEWHERE: Final = {
         for key in ("optimizer", "schedule", "loss", "metrics", "data", "network", "expect", "decode", "name", "vars")
     },
     **{key: f"`{key}` belongs inside the optimizer" for key in ("lr", "learning_rate", "momentum", "weight_decay")},
-    "batch_size": "it is called `batch`",
     "validation": "it belongs under `data`: `data: {split: {validation: ...}}`",
     "split": "it belongs under `data`: `data: {split: {validation: ...}}`",
 }
@@ -89,6 +105,9 @@ def read_train(entry: Entry | None, metrics: Sequence[Binding], report: Report) 
     made = build(Train, section, Place("`train`", entry.key_span, _ELSEWHERE), report)
     if made is None:
         return Train()
+    if made.batch == "full" and made.accumulate > 1:
+        message = f"`batch: full` is one batch an epoch, so there are no {made.accumulate} to make a step of"
+        report.error("out-of-range", message, (section.get("accumulate") or section).span)
     for key, chosen in (("select", made.select), ("early_stop", made.early_stop)):
         if chosen is not None:
             check_metric(chosen.metric, metrics, section.get(key), report)

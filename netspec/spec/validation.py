@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from netspec.declared import Declared
 from netspec.diagnostics import Report, Span, suggestion
+from netspec.spec import otherwords
 from netspec.spec.tree import List, Map, Node, Scalar, describe, is_broken, plain
 
 M = TypeVar("M", bound=BaseModel)
@@ -143,6 +144,9 @@ def _convert(node: Node, annotation: Any, items: Items) -> Any:
 def _convert_union(node: Node, parts: tuple[Any, ...], items: Items) -> Any:
     """By the form of the value: a list for a list of items, a name or a map for an item."""
     wanted = (list, tuple) if isinstance(node, List) else None
+    given = [part for part in parts if part is not types.NoneType]
+    if len(given) == 1:
+        return _convert(node, given[0], items)
     for part in parts:
         is_container = get_origin(part) in (list, tuple)
         if family_of(part) is not None and is_container == (wanted is not None):
@@ -264,10 +268,12 @@ def _model_below(model: type[BaseModel], key: str) -> type[BaseModel] | None:
 def unknown_key(key: str, span: Span, known: list[str], place: Place, report: Report) -> None:
     """Say that nothing reads ``key`` here, and what was meant."""
     choices = [*known, *place.also]
-    near = suggestion(key, choices)
+    called, near = otherwords.meant(key, choices, otherwords.KEYS), suggestion(key, choices)
     helps = []
     if place.others and key in place.others:
         helps = [place.others[key]]
+    elif called is not None:
+        helps = [f"it is called `{called}`"]
     elif near is not None:
         helps = [f"did you mean `{near}`?"]
     elif known:
@@ -331,6 +337,8 @@ def _alternatives(name: str, node: Node, errors: list[Any]) -> tuple[str, str, l
             helps = [f"write `{_YAML_1_1[value.lower()]}`: in YAML 1.2 `{value}` is text"]
         elif expected.keys() & {"a number", "a whole number"} and re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", value):
             helps = ["leave out the quotes"]
+    if list(expected) == ["a list"] and not choices and isinstance(node, Scalar):
+        helps = [f"a list of it alone is `[{plain(node)}]`"]
     code = "out-of-range" if choices and isinstance(value, str) else "wrong-type"
     return code, f"{name} takes {wanted}, got {describe(node)}", helps
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 4_000_000
 MAX_DEPTH: Final = 64
+TOO_DEEP: Final = f"lists and maps are nested more than {MAX_DEPTH} deep"
 MAX_NODES: Final = 200_000
 
 # The YAML 1.2 core schema.
@@ -218,7 +219,7 @@ class Reader:
         mark = event.start_mark
         if len(self.stack) >= MAX_DEPTH:
             where = Span(self.file, mark.line + 1, mark.column + 1, mark.line + 1, mark.column + 2)
-            self._stop("too-deep", f"lists and maps are nested more than {MAX_DEPTH} deep", where)
+            self._stop("too-deep", TOO_DEEP, where)
         if event.tag is not None and event.tag != _STANDARD_TAG + ("map" if is_map else "seq"):
             self._unknown_tag(event.tag, self._span(mark, event.end_mark))
         frame = _Frame(mark.line + 1, mark.column + 1, is_map, event.anchor)
@@ -314,6 +315,10 @@ class Reader:
         before = lines[line - 1][: column + 1] if line <= len(lines) else ""
         found = before[column - 1 : column]
         problem = getattr(fault, "problem", None) or getattr(fault, "reason", None) or "it cannot be read"
+        if "nesting depth" in problem:
+            # libyaml, as PyYAML 6.0.4 brings it, reads ahead for a key, and has a limit of its own: 1,000.
+            self.report.error("too-deep", TOO_DEEP, span)
+            return
         if found == "\t":
             helps = ["indent with spaces"]
             self.report.error("yaml-syntax", "a tab stands where YAML takes only spaces", span, helps=helps)

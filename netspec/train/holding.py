@@ -55,7 +55,9 @@ def _fact(fact: Fact, opened: Opened, engine: Engine) -> dict[str, Any]:
     kind: Kind = "predict" if fact.predict or document.optimizer is None else "step"
     batch = 1 if fact.predict else opened.batch
     if fact.name == "peak_bytes":
-        known["peak_bytes"] = engine.executable(kind).peak_bytes(batch, engine.threads(kind, batch))
+        known["peak_bytes"] = engine.executable(kind, few=program.few(kind, batch)).peak_bytes(
+            batch, engine.threads(kind, batch)
+        )
     value, expected = known[fact.name], fact.expected
     good = tuple(value) == expected if isinstance(expected, tuple) else expected.holds(value)
     shown = list(expected) if isinstance(expected, tuple) else expected
@@ -76,7 +78,7 @@ def _output(
     assert document.data is not None
     inputs = [given.name for given in document.network.inputs]
     table = table_of_rows([dict(example.input)], Place("expect", 0))
-    arrays = encode_rows(table, document.data.fields, opened.dataset.fitted, inputs)
+    arrays = encode_rows(table, document.data.linked_fields(), opened.dataset.fitted, inputs)
     other = Engine(opened.program, arrays, opened.constants, seed=document.train.seed, threads=1)
     if example.at != "init":
         other.load(kept.get(example.at) or engine.weights())

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from netspec.catalog.metrics import Collected, Metric
 from netspec.catalog.schedules import Moment
 from netspec.catalog.schedules.schedule import Watched
-from netspec.data.batches import epoch_order
 from netspec.diagnostics import Diagnostic, NetspecError
 from netspec.runs.checkpoint import Checkpoint, save_checkpoint, save_weights
-from netspec.runs.metrics import MetricsLog
+from netspec.runs.metrics import Mark, MetricsLog
 from netspec.runs.platform import Interrupt, catch_interrupts
 from netspec.runs.run import Run, now
 from netspec.train.engine import Engine, Measured
+from netspec.train.gathering import Gathering, Steps
 from netspec.train.opening import Opened
 from netspec.train.progress import Progress, TrainPlan, TrainState
 
@@ -32,7 +32,10 @@ CHUNK_SECONDS = 0.1
 """How long steps run before Python looks up: progress is smooth then, and Ctrl-C answered at once."""
 
 CHECKPOINT_SECONDS = 10.0
-"""How much work a crash may cost."""
+"""How much work a crash may cost, unless that would be dear."""
+
+CHECKPOINT_SHARE = 0.05
+"""The most of a training's time that checkpoints take: those of large networks on slow disks come less often."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,13 @@ class Position:
     """Where a training stands: all that a checkpoint holds beside arrays.
 
     ``loss`` and ``totals`` are sums over the samples of this epoch, in float64 and in the order of the steps.
-    ``schedule`` is what the schedule remembers of what it was told.
+    ``batch_in_step`` batches are gathered for the next step. ``schedule`` is what the schedule remembers of what it was
+    told.
     """
 
     epoch: int = 0
     step_in_epoch: int = 0
+    batch_in_step: int = 0
     step: int = 0
     seconds: float = 0.0
     samples: int = 0
@@ -63,10 +68,29 @@ class Position:
     watched: float | None = None
     waited: int = 0
     schedule: dict[str, float] = field(default_factory=dict)
+    metrics: Mark = field(default_factory=lambda: Mark(bytes=0, sha256=""))
+
+
+@dataclass(frozen=True)
+class Where:
+    """A batch: its epoch, its place in that and the step that it is part of, which is counted from 1."""
+
+    epoch: int
+    batch: int
+    step: int
 
 
 class NotFiniteError(NetspecError):
-    """The loss or a weight is no finite number any more; the last good checkpoint stays."""
+    """The loss or a weight is no finite number any more; the last good checkpoint stays.
+
+    ``where`` is the batch whose step showed it; None if there was none.
+    """
+
+    def __init__(
+        self, *diagnostics: Diagnostic, sources: Mapping[str, str] | None = None, where: Where | None = None
+    ) -> None:
+        super().__init__(*diagnostics, sources=sources)
+        self.where = where
 
 
 class _Interrupted(Exception):  # noqa: N818  no fault
@@ -82,16 +106,19 @@ class Trainer:
         self.document = engine.program.document
         self.train = self.document.train
         self.rows = opened.dataset.splits["train"]
+        self.steps = Steps(len(self.rows), self.batch, self.train.accumulate)
+        self.feed = opened.dataset.feed(self.train.seed, self.batch, shuffle=self.train.shuffle)
         self.at = Position()
         self.best: dict[str, Array] = {}
         self._begun = time.perf_counter()
-        self._saved = time.perf_counter()
+        self._saved, self._saving = time.perf_counter(), 0.0
         self._seconds_a_step = 0.0
         self._interrupt = Interrupt()
 
     @property
-    def steps_per_epoch(self) -> int:
-        return -(-len(self.rows) // self.batch)
+    def _batches(self) -> int:
+        """Batches of this epoch that are done."""
+        return self.at.step_in_epoch * self.train.accumulate + self.at.batch_in_step
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on where a checkpoint was taken."""
@@ -103,9 +130,8 @@ class Trainer:
     def fit(self) -> Status:
         """Train to the last epoch or to a limit; the run folder then holds a checkpoint of the end."""
         threads = self.engine.threads("step", self.batch)
-        plan = TrainPlan(
-            self.document.name, str(self.run.path), self.train.epochs, self.steps_per_epoch, self.batch, threads
-        )
+        name, train, steps = self.document.name, self.train, self.steps.steps
+        plan = TrainPlan(name, str(self.run.path), train.epochs, steps, self.batch, threads, train.accumulate)
         self.progress.started(plan)
         with catch_interrupts() as self._interrupt, MetricsLog(self.run.metrics) as log:
             if not self.run.state.exists():
@@ -116,6 +142,7 @@ class Trainer:
             except _Interrupted:
                 stop = "interrupted"
             self.save(log)
+        self._tell_of_patience()
         return "finished" if self.is_done or stop is None else stop
 
     def _epochs(self, log: MetricsLog) -> Status | None:
@@ -124,7 +151,7 @@ class Trainer:
         while stop is None and not self.is_done:
             stop = self._epoch(log)
             # After Ctrl-C there is no time to measure: the epoch ends when the run goes on.
-            if self.at.step_in_epoch == self.steps_per_epoch and stop != "interrupted":
+            if self.at.step_in_epoch == self.steps.steps and stop != "interrupted":
                 self._end_epoch(log)
             self._save_in_time(stop, log)
         return stop
@@ -145,57 +172,89 @@ class Trainer:
         """Whether no epoch is left, or the patience of `early_stop` is at its end."""
         return self.at.epoch >= self.train.epochs or self._is_patient_no_more()
 
-    def save(self, log: MetricsLog | None = None) -> None:
+    def upcoming(self) -> tuple[Array, float]:
+        """The rows and the learning rate of the next batch."""
+        return self.feed.take(self.at.epoch, self._batches, 1)[0], float(self._rates(1)[0])
+
+    def batches_to_come(self) -> list[tuple[Array, Gathering | None]]:
+        """The batches that are left of this step, each with its place in it; of data in memory."""
+        done, at = self._batches, self.at
+        many = min(self.train.accumulate - at.batch_in_step, self.steps.batches - done)
+        batches: list[tuple[Array, Gathering | None]] = []
+        for number in range(done, done + many):
+            rows = self.feed.take(at.epoch, number, 1)[0]
+            batches.append((rows, self.steps.gathering(at.epoch, number, 1) if self.train.accumulate > 1 else None))
+        return batches
+
+    def used(self) -> dict[str, Array]:
+        """The weights that are measured and kept: averages where the spec asks for them, once there is one."""
+        return self.engine.averages() if self._averages else self.engine.weights()
+
+    @property
+    def _averages(self) -> bool:
+        return self.train.average is not None and self.at.step > 0
+
+    def save(self, log: MetricsLog) -> None:
         """Write the checkpoint; metrics go before it, so that it is never ahead of them."""
-        if log is not None:
-            log.sync()
-        weights = self.engine.weights()
-        self._refuse_not_finite(weights)
+        begun = time.perf_counter()
+        self.at.metrics = log.sync()
+        weights = self.engine.present(averages=self._averages)
+        for averages in {False, self._averages}:
+            self._refuse_not_finite(self.engine.present(averages=averages))
         if self.at.step or self.is_done:  # before the first step there is nothing to use, only to go on from
             save_weights(self.run.last, weights, self.at.step)
             save_weights(self.run.best, self.best or weights, (self.at.best or {}).get("step", self.at.step))
-        arrays = {**self.engine.state(), **{f"best/{key}": array for key, array in self.best.items()}}
+        arrays = self.engine.state() | {f"best/{key}": array for key, array in self.best.items()}
         save_checkpoint(self.run.state, Checkpoint(arrays, dict(vars(self.at))))
         self._saved = time.perf_counter()
+        self._saving = self._saved - begun
 
     def _epoch(self, log: MetricsLog) -> Status | None:
         """The steps left of this epoch; None when they are done."""
-        order = epoch_order(self.rows, self.train.seed, self.at.epoch, shuffle=self.train.shuffle)
-        whole = len(order) // self.batch
-        while self.at.step_in_epoch < self.steps_per_epoch:
-            first = self.at.step_in_epoch
-            count = self._chunk(whole - first) if first < whole else 1
-            start = first * self.batch
-            rows = order[start : start + count * self.batch].reshape(count, -1)
-            stop = self._steps(rows)
+        return self.advance(self.steps.batches, lambda: self._save_in_time(None, log))
+
+    def advance(self, end: int, after: Callable[[], None] = lambda: None) -> Status | None:
+        """Train on the batches of this epoch up to the ``end``-th, with ``after`` after each chunk of them.
+
+        None when they are done.
+        """
+        while self._batches < end and self.at.step_in_epoch < self.steps.steps:
+            begin = time.perf_counter()
+            rows = self.feed.take(self.at.epoch, self._batches, self._chunk(end - self._batches))
+            stop = self._steps(rows, time.perf_counter() - begin)
             if stop is not None:
                 return stop
-            self._save_in_time(stop, log)
+            after()
         return None
 
     def _save_in_time(self, stop: Status | None, log: MetricsLog) -> None:
         """So that a crash costs seconds of work, in an epoch of hours too; what stops is saved anyway."""
-        if stop is None and time.perf_counter() - self._saved > CHECKPOINT_SECONDS:
+        apart = max(CHECKPOINT_SECONDS, self._saving / CHECKPOINT_SHARE)
+        if stop is None and time.perf_counter() - self._saved > apart:
             self.save(log)
 
     def _chunk(self, left: int) -> int:
-        """How many steps to take before looking up."""
+        """How many batches to take before looking up."""
         count = min(left, self.engine.capacity(self.batch))
         if self.limits.steps is not None:
-            count = min(count, self.limits.steps - self.at.step)
+            steps = self.limits.steps - self.at.step
+            count = min(count, steps * self.train.accumulate - self.at.batch_in_step)
         first_guess = 8
         fitting = int(CHUNK_SECONDS / self._seconds_a_step) + 1 if self._seconds_a_step else first_guess
         return max(min(count, fitting), 1)
 
-    def _steps(self, rows: Array) -> Status | None:
+    def _steps(self, rows: Array, waited: float) -> Status | None:
+        """Train on ``rows``, which took ``waited`` seconds to come."""
         import numpy as np
 
         count, batch = rows.shape
-        lr = self._rates(count)
-        loss, sums, seconds = self.engine.train(rows, self.at.step, lr)
-        at = self.at
+        lr, at, done = self._rates(count), self.at, self._batches
+        gathering = self.steps.gathering(at.epoch, done, count) if self.train.accumulate > 1 else None
+        loss, sums, seconds = self.engine.train(rows, at.step, lr, gathering)
         if not np.isfinite(loss).all():
-            raise self._diverged(at.step + int(np.flatnonzero(~np.isfinite(loss))[0]) + 1, float(lr[0]))
+            bad = int(np.flatnonzero(~np.isfinite(loss))[0])
+            step = at.step + (at.batch_in_step + bad) // self.train.accumulate + 1
+            raise self._diverged(Where(at.epoch, done + bad, step), float(lr[bad]))
         for value in loss.tolist():
             at.loss += value * batch
         for name, values in sums.items():
@@ -203,8 +262,9 @@ class Trainer:
             for value in values.tolist():
                 total += value
             at.totals[name] = total
-        at.step, at.step_in_epoch, at.samples = at.step + count, at.step_in_epoch + count, at.samples + count * batch
-        at.seconds, at.epoch_seconds = at.seconds + seconds, at.epoch_seconds + seconds
+        steps, at.batch_in_step = self.steps.done(done + count)
+        at.step, at.step_in_epoch, at.samples = at.step + steps - at.step_in_epoch, steps, at.samples + count * batch
+        at.seconds, at.epoch_seconds = at.seconds + waited + seconds, at.epoch_seconds + waited + seconds
         self._seconds_a_step = seconds / count
         self.progress.step(self._state())
         if self._interrupt.requested:
@@ -218,14 +278,15 @@ class Trainer:
     def _rates(self, count: int) -> Array:
         import numpy as np
 
-        return np.array([self._rate(self.at.step + i, self.at.epoch) for i in range(count)], np.float64)
+        at, n = self.at, self.train.accumulate
+        return np.array([self._rate(at.step + (at.batch_in_step + i) // n, at.epoch) for i in range(count)], np.float64)
 
     def _rate(self, step: int, epoch: int) -> float:
         optimizer, schedule = self.document.optimizer, self.document.schedule
         assert optimizer is not None
         if schedule is None:
             return optimizer.lr
-        moment = Moment(step, self.steps_per_epoch * self.train.epochs, epoch, self.train.epochs)
+        moment = Moment(step, self.steps.steps * self.train.epochs, epoch, self.train.epochs)
         return schedule.rate(optimizer.lr, moment, self.at.schedule)
 
     def _state(self) -> TrainState:
@@ -280,7 +341,7 @@ class Trainer:
         if not chooses:
             at.best, self.best = facts, {}
         elif at.best is None or self._is_better(metric, values[metric], at.best["metrics"][metric]):
-            at.best, self.best = facts, self.engine.weights()
+            at.best, self.best = facts, self.used()
 
     def _watch(self, measured: dict[str, Measured]) -> None:
         """Count the epochs without a better value of what `early_stop` names."""
@@ -324,11 +385,22 @@ class Trainer:
         """
         known = measured.get(split)
         if known is None:
-            measured[split] = self.engine.evaluate(self.dataset.splits[split])
+            measured[split] = self._evaluated(split)
         elif metric not in {"loss", *known.metrics, *known.tables}:
-            found = self.engine.evaluate(self.dataset.splits[split])
+            found = self._evaluated(split)
             measured[split] = replace(known, metrics={**found.metrics, **known.metrics}, tables=found.tables)
         return measured[split]
+
+    def _evaluated(self, split: str) -> Measured:
+        """What the weights give that are used, which may be averages; those in training stay as they are."""
+        if self.train.average is None:
+            return self.engine.evaluate(self.dataset.visit(split))
+        weights = self.engine.weights()
+        self.engine.load(self.used())
+        try:
+            return self.engine.evaluate(self.dataset.visit(split))
+        finally:
+            self.engine.load(weights)
 
     def _is_better(self, metric: str, new: float, old: float) -> bool:
         whats = {binding.name: binding.what for binding in self.document.metrics}
@@ -341,26 +413,41 @@ class Trainer:
         stop = self.train.early_stop
         return stop is not None and self.at.waited >= stop.patience
 
+    def _tell_of_patience(self) -> None:
+        """Fewer epochs than the spec says are not to be wondered at."""
+        stop = self.train.early_stop
+        if stop is not None and self._is_patient_no_more() and self.at.epoch < self.train.epochs:
+            epochs = "1 epoch" if stop.patience == 1 else f"{stop.patience} epochs"
+            what = f"the {stop.metric} on the split `{stop.split}` has not got better for {epochs}"
+            self.progress.remark(f"stopped before epoch {self.train.epochs}: {what} (`early_stop`)")
+
     def _refuse_not_finite(self, weights: Mapping[str, Array]) -> None:
         """The loss of a step is that before its update: what the last update broke, no loss has told yet."""
         import numpy as np
 
         for key, array in weights.items():
             if not np.isfinite(array).all():
+                if not self.at.step:
+                    raise NotFiniteError(Diagnostic("not-finite", f"`{key}` begins with numbers that are not finite"))
                 lr = float(self._rates(1)[0])
-                raise self._diverged(self.at.step, lr, f"`{key}` holds numbers that are not finite")
+                raise self._diverged(self._last(), lr, f"`{key}` holds numbers that are not finite")
 
-    def _diverged(self, step: int, lr: float, what: str = "the loss is not a finite number") -> NotFiniteError:
-        message = f"step {step}: {what}"
-        helps = [
-            f"the learning rate {lr:g} may be too high: try `--set optimizer.{self._optimizer_kind()}.lr={lr / 10:g}`"
-        ]
+    def _last(self) -> Where:
+        """The batch that was trained on last."""
+        at = self.at
+        if self._batches:
+            return Where(at.epoch, self._batches - 1, at.step)
+        return Where(at.epoch - 1, self.steps.batches - 1, at.step)
+
+    def _diverged(self, where: Where, lr: float, what: str = "the loss is not a finite number") -> NotFiniteError:
+        message = f"step {where.step}: {what}"
+        optimizer = self.document.optimizer
+        assert optimizer is not None
+        lower = min(lr / 10, float(type(optimizer).model_fields["lr"].default))
+        helps = [f"the learning rate {lr:g} may be too high: try `--set optimizer.{optimizer.kind}.lr={lower:g}`"]
         notes = [f"the last good checkpoint is that of step {self._saved_step()}"] if self.run.state.exists() else []
-        return NotFiniteError(Diagnostic("not-finite", message, notes=tuple(notes), helps=tuple(helps)))
-
-    def _optimizer_kind(self) -> str:
-        assert self.document.optimizer is not None
-        return self.document.optimizer.kind
+        diagnostic = Diagnostic("not-finite", message, notes=tuple(notes), helps=tuple(helps))
+        return NotFiniteError(diagnostic, where=where)
 
     def _saved_step(self) -> int:
         from netspec.runs.checkpoint import load_checkpoint

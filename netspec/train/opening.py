@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from netspec.data.dataset import Dataset, open_data
+from netspec.catalog.augmentations import constants
+from netspec.compiler.graph import key_of
+from netspec.data.dataset import AnyDataset, Dataset, open_data
+from netspec.data.fieldtype import numbered_classes, stored_dtype
 from netspec.data.fitting import Fitted
-from netspec.diagnostics import Report, SpecError
-from netspec.pipeline import FieldFacts, Program, stored_dtype
+from netspec.diagnostics import Diagnostic, NetspecError, Report, SpecError
+from netspec.pipeline import FieldFacts, Program, class_weight_key
+from netspec.spec.augmenting import AUGMENT
 from netspec.spec.binding import bind_targets
 from netspec.spec.document import Document
 from netspec.spec.lowering import Model, check_input
-from netspec.tensortype import DType
+from netspec.spec.rows import check_spreads
+from netspec.tensortype import DType, known
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -26,7 +31,7 @@ class Opened:
     """A spec with its data in memory."""
 
     program: Program
-    dataset: Dataset
+    dataset: AnyDataset
 
     @property
     def batch(self) -> int:
@@ -36,12 +41,29 @@ class Opened:
 
     @property
     def constants(self) -> dict[str, Array]:
-        """What was fitted, by the graphs' input keys."""
-        return scaling_constants(self.dataset.fitted)
+        """What was fitted, and what augmentations stand on, by the graphs' input keys."""
+        fitted = self.dataset.fitted
+        return {
+            **scaling_constants(fitted),
+            **class_weights(self.program.document, fitted),
+            **augmentation_constants(self.program),
+        }
+
+    def classes_of_tables(self) -> dict[str, tuple[str, ...]]:
+        """The names of the classes that metrics tell of by tables, where the data name them."""
+        metrics = self.program.document.metrics
+        told = {b.name: self.dataset.fields[b.target] for b in metrics if b.target and not b.is_number}
+        return {name: field.classes for name, field in told.items() if field.classes}
 
 
-def open_spec(document: Document, *, fitted: Fitted | None = None, offline: bool = False) -> Opened:
-    """Open the data of a spec and bind its losses and metrics to them.
+def open_spec(
+    document: Document,
+    *,
+    fitted: Fitted | None = None,
+    offline: bool = False,
+    told: Callable[[str], None] = lambda text: None,
+) -> Opened:
+    """Open the data of a spec and bind its losses and metrics to them; ``told`` is told what takes long.
 
     Raises:
         SpecError: if the spec has no data, or what it says does not fit them.
@@ -53,19 +75,47 @@ def open_spec(document: Document, *, fitted: Fitted | None = None, offline: bool
         report.raise_if_failed()
     assert document.data is not None
     inputs = [given.name for given in document.network.inputs]
-    dataset = open_data(
-        document.data, document.base, document.train.seed, inputs=inputs, fitted=fitted, offline=offline
-    )
-    bound = replace(
-        document,
-        losses=bind_targets(document.losses, dataset.fields, inputs, True, report),
-        metrics=bind_targets(document.metrics, dataset.fields, inputs, True, report),
-    )
-    program = program_of(bound, dataset, report)
+    try:
+        dataset = open_data(
+            document.data, document.base, document.train.seed, inputs=inputs, fitted=fitted, offline=offline,
+            span=lambda path: document.at("data", *path), told=told,
+        )  # fmt: skip
+    except NetspecError as error:
+        error.sources.update(document.sources)
+        raise
+    losses, metrics = bind_targets(document.losses, document.metrics, dataset.fields, inputs, True, report)
+    bound = replace(document, losses=losses, metrics=metrics)
+    try:
+        program = program_of(bound, dataset, report)
+    except SpecError as error:
+        error.diagnostics = tuple(_with_largest_label(d, bound, dataset) for d in error.diagnostics)
+        raise
+    batch = document.train.batch
+    dataset.prepare(_read(program, inputs), batch if isinstance(batch, int) else len(dataset.splits["train"]))
     return Opened(program, dataset)
 
 
-def program_of(document: Document, dataset: Dataset, report: Report) -> Program:
+def _with_largest_label(d: Diagnostic, document: Document, dataset: AnyDataset) -> Diagnostic:
+    """Where the labels themselves say how many classes there are, the row of the largest: it may be a wrong one."""
+    targets = [b.target for b in (*document.losses, *document.metrics) if d.span in (b.span, b.target_span)]
+    if d.code != "shape-mismatch" or not isinstance(dataset, Dataset):
+        return d
+    for name in targets:
+        type_ = dataset.fields.get(name or "")
+        if type_ is not None and type_.kind == "category" and type_.classes == numbered_classes(type_.size or 0):
+            row = int(dataset.columns[name or ""].argmax())
+            largest = f"{dataset.table.place(row, name)}: the largest label of `{name}` is {len(type_.classes) - 1}"
+            return replace(d, notes=(*d.notes, largest))
+    return d
+
+
+def _read(program: Program, inputs: Collection[str]) -> set[str]:
+    """The fields whose rows the graphs read."""
+    stored = (key_of(value) for value in program.evaluate.inputs_of("stored"))
+    return {*inputs, *(key.removeprefix("data.") for key in stored)}
+
+
+def program_of(document: Document, dataset: AnyDataset, report: Report) -> Program:
     """The program over fields whose types are known.
 
     Raises:
@@ -78,7 +128,7 @@ def program_of(document: Document, dataset: Dataset, report: Report) -> Program:
             message = f"the data have no field `{given.name}`"
             report.error("unknown-field", message, given.span, helps=[f"there are {known}"])
         else:
-            check_input(given, dataset.fields[given.name], model.sizes, report)
+            check_input(given, model, report)
     report.raise_if_failed()
     program = Program(document, model, field_facts(dataset))
     _ = program.evaluate
@@ -86,14 +136,14 @@ def program_of(document: Document, dataset: Dataset, report: Report) -> Program:
     return program
 
 
-def field_facts(dataset: Dataset) -> dict[str, FieldFacts]:
+def field_facts(dataset: AnyDataset) -> dict[str, FieldFacts]:
     """What the graphs must know of each field."""
     facts = {}
     for name, type_ in dataset.fields.items():
         scaling = dataset.fitted.fields[name].offset
         shape = None if scaling is None else tuple(scaling.shape)
-        dtype = cast("DType", str(dataset.columns[name].dtype))
-        facts[name] = FieldFacts(type_, dtype, shape, _middle(dataset, name))
+        dtype = cast("DType", str(dataset.dtype(name)))
+        facts[name] = FieldFacts(type_, dtype, shape, dataset.middle(name))
     return facts
 
 
@@ -111,13 +161,47 @@ def scaling_constants(fitted: Fitted) -> dict[str, Array]:
     return {f"data.{key}": array for key, array in fitted.to_arrays().items()}
 
 
-def _middle(dataset: Dataset, name: str) -> float:
-    """Midway between the least and the largest value of a single target: where it is cut in two."""
-    type_ = dataset.fields[name]
-    if type_.kind != "number" or type_.shape not in ((), (1,)):
-        return 0.5
-    column = dataset.columns[name][dataset.splits["train"]]
-    return float((float(column.min()) + float(column.max())) / 2)
+def class_weights(document: Document, fitted: Fitted) -> dict[str, Array]:
+    """The weights of classes that losses are given, by the graphs' input keys."""
+    import numpy as np
+
+    found = {}
+    for i, loss in enumerate(document.losses, 1):
+        if loss.class_weight is not None and loss.target is not None:
+            field = fitted.fields[loss.target]
+            found[class_weight_key(i)] = np.array(loss.class_weight.weights(field.type, field.counts), np.float32)
+    return found
+
+
+def augmentation_constants(program: Program) -> dict[str, Array]:
+    """What augmentations read beside random numbers, by the graphs' input keys."""
+    found = {}
+    for name, given in program.model.augmentations.items():
+        height, width, _ = (known(n) for n in program.fields[name].type.shape or ())
+        found.update({f"{AUGMENT}{key}": array for key, array in constants(given.items, (height, width)).items()})
+    return found
+
+
+def rows_of(opened: Opened) -> dict[str, int]:
+    """How many rows each split has."""
+    return {name: len(rows) for name, rows in opened.dataset.splits.items()}
+
+
+def check_batches(opened: Opened) -> None:
+    """Whether every batch of training is large enough for what layers make of a batch.
+
+    Raises:
+        SpecError: if a layer would take the variance of a single number.
+    """
+    document = opened.program.document
+    report = Report(dict(document.sources))
+    _ = opened.program.step  # which builds the layers as they are in training
+    check_spreads(document, opened.program.model.spreads, rows_of(opened), report)
+    report.raise_if_failed()
+
+
+class NothingToTrainError(SpecError):
+    """The spec is not meant to be trained: it has neither `optimizer` nor `train`."""
 
 
 def missing_for_training(document: Document) -> Mapping[str, str]:
@@ -131,10 +215,12 @@ def check_trainable(document: Document) -> None:
     """Whether a spec says how to train.
 
     Raises:
-        SpecError: if it has no loss or no optimizer.
+        SpecError: if it has no loss or no optimizer; `NothingToTrainError` if nothing in it speaks of training.
     """
     report = Report(dict(document.sources))
     for key, advice in missing_for_training(document).items():
         report.error("missing-key", f"training needs `{key}`", None, helps=[advice])
     if report.failed:
-        raise SpecError(*report.diagnostics, sources=report.sources)
+        is_meant = document.optimizer is not None or "train" in document.spans
+        kind = SpecError if is_meant else NothingToTrainError
+        raise kind(*report.diagnostics, sources=report.sources)

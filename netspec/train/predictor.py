@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.catalog.losses import Loss
+from netspec.data.pictures.rows import are_pictures, read_pictures
 from netspec.data.rows import encode_rows, read_rows, table_of_rows
 from netspec.data.table import Place
 from netspec.diagnostics import Report
@@ -31,22 +32,36 @@ class Predictor:
         types = {name: field.type for name, field in self.fitted.fields.items()}
         report = Report(dict(self.document.sources))
         self.program = Program(self.document, Model(self.document, report, types), fitted_facts(self.fitted))
-        self._weights, self._threads = best_weights(run), threads
+        self.weights, self._threads = best_weights(run), threads
 
-    def predict(self, rows: Path | Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def predict(self, rows: Path | Sequence[Mapping[str, Any]], *, resize: bool = False) -> list[dict[str, Any]]:
         """A map for every row: for a category its class and each class's probability, else numbers.
+
+        Rows that are pictures begin with the name of each; ``resize`` makes them fit.
 
         Raises:
             DataError: if a column is missing or a value does not fit.
         """
+        inputs, data = self.program.inputs, self.document.data
+        only = inputs[0] if len(inputs) == 1 else None
+        source, fields = (data.source, data.linked_fields()) if data else (None, {})
+        pictures: Sequence[str] = ()
+        if isinstance(rows, Path) and are_pictures(rows):
+            learnt = {name: self.fitted.fields[name].learnt for name in inputs}
+            found = read_pictures(rows, learnt, source, resize=resize)
+            table, pictures = found.table, found.names
+        elif isinstance(rows, Path):
+            table = read_rows(rows, only, source)
+        else:
+            table = table_of_rows(list(rows), Place("the rows", 0))
+        outputs = self.outputs(encode_rows(table, fields, self.fitted, inputs), table.rows)
+        named = self._named(outputs, table.rows)
+        return [{"picture": name, **row} for name, row in zip(pictures, named, strict=True)] if pictures else named
+
+    def outputs(self, arrays: Mapping[str, Array], rows: int) -> dict[str, Array]:
+        """The network's outputs for ``rows`` rows of its inputs, as they are stored."""
         import numpy as np
 
-        inputs = self.program.inputs
-        only = inputs[0] if len(inputs) == 1 else None
-        data = self.document.data
-        source, fields = (data.source, data.fields) if data else (None, {})
-        table = read_rows(rows, only, source) if isinstance(rows, Path) else table_of_rows(list(rows), Place("rows", 0))
-        arrays = encode_rows(table, fields, self.fitted, inputs)
         engine = Engine(
             self.program,
             arrays,
@@ -54,42 +69,45 @@ class Predictor:
             seed=self.document.train.seed,
             threads=self._threads,
         )
-        engine.load(self._weights)
-        outputs = engine.predict(np.arange(table.rows))
+        engine.load(self.weights)
+        outputs = engine.predict(np.arange(rows))
         engine.close()
-        return self._named(outputs, table.rows)
+        return outputs
 
     def _named(self, outputs: Mapping[str, Array], count: int) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = [{} for _ in range(count)]
         for name, values in outputs.items():
-            classes, target = self._classes(name, values)
-            several = len(outputs) > 1
+            called, classes = self.answer(name)
             for row, value in zip(rows, values, strict=True):
-                if classes:
-                    row.update(_decided(target, value, classes))
-                else:
-                    row.update(_numbers(name if several or target is None else target, value))
+                row.update(_decided(called, value, classes) if classes else _numbers(called, value))
         return rows
 
-    def _classes(self, output: str, values: Array) -> tuple[tuple[str, ...], str | None]:
-        """The names of the classes that an output scores, if it does; and the field that it was trained to tell."""
+    def answer(self, output: str) -> tuple[str, tuple[str, ...]]:
+        """What an output is called in predictions, and the names of the classes that it scores, if it does."""
+        target, classes = self._told(output)
+        several = len(self.document.network.outputs) > 1
+        return output if target is None or (several and not classes) else target, classes
+
+    def _told(self, output: str) -> tuple[str | None, tuple[str, ...]]:
+        """The field that an output was trained to tell, and its classes where there is a score for each."""
         ref = self.document.network.outputs[output]
         for binding in self.document.losses:
             target = binding.target or ""
             if binding.output == ref and isinstance(binding.what, Loss) and target in self.fitted.fields:
                 classes = self.fitted.fields[target].type.classes or ()
-                width = values.shape[-1] if values.ndim > 1 else 1
+                shape = self.program.values[ref].type.shape[1:]
+                width = shape[-1] if shape else 1
                 fits = len(classes) == width or (len(classes), width) == (2, 1)
-                return (classes if fits else ()), target
-        return (), None
+                return target, (classes if fits else ())
+        return None, ()
 
 
-def _decided(target: str | None, scores: Array, classes: tuple[str, ...]) -> dict[str, Any]:
+def _decided(target: str, scores: Array, classes: tuple[str, ...]) -> dict[str, Any]:
     """The class and the probability of each: ``{"label": "7", "label=0": 0.01, ...}``."""
     flat = scores.reshape(-1)
     shares = [1 - float(flat[0]), float(flat[0])] if len(classes) == 2 and flat.size == 1 else [float(p) for p in flat]
     best = max(range(len(shares)), key=shares.__getitem__)
-    found: dict[str, Any] = {str(target): classes[best]}
+    found: dict[str, Any] = {target: classes[best]}
     found.update({f"{target}={name}": share for name, share in zip(classes, shares, strict=True)})
     return found
 

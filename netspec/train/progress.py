@@ -17,6 +17,11 @@ class TrainPlan:
     steps_per_epoch: int
     batch: int
     threads: int
+    accumulate: int = 1
+    """Batches a step."""
+    fold: int = 1
+    """Of a cross-validation, which of its ``folds`` this is, from 1."""
+    folds: int = 1
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class TrainState:
     loss: float
     metrics: Mapping[str, float] = field(default_factory=dict)
     samples_per_second: float = 0.0
+    fold: int = 1
 
 
 class Progress(Protocol):
@@ -45,6 +51,9 @@ class Progress(Protocol):
     def epoch(self, line: Mapping[str, Any]) -> None:
         """A line of `metrics.jsonl`: an epoch and a split."""
 
+    def fold(self, line: Mapping[str, Any], folds: int) -> None:
+        """One of the ``folds`` of a cross-validation is trained and tested: its summary, with its number."""
+
     def finished(self, summary: Mapping[str, Any]) -> None:
         """The training ended, in whatever way."""
 
@@ -59,5 +68,6 @@ class Silent:
     def compiling(self, done: int, total: int) -> None: ...
     def step(self, state: TrainState) -> None: ...
     def epoch(self, line: Mapping[str, Any]) -> None: ...
+    def fold(self, line: Mapping[str, Any], folds: int) -> None: ...
     def finished(self, summary: Mapping[str, Any]) -> None: ...
     def remark(self, text: str) -> None: ...

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec import __version__
 from netspec.data.fitting import Fitted
-from netspec.diagnostics import DataError, Diagnostic, NetspecError
-from netspec.runs.checkpoint import load_checkpoint, load_fitted, load_weights, save_fitted
+from netspec.diagnostics import DataError, Diagnostic, NetspecError, Report
+from netspec.runs.checkpoint import Checkpoint, load_checkpoint, load_fitted, load_weights, save_fitted
 from netspec.runs.folder import RunChoiceError, create_run, find_run
 from netspec.runs.machine import machine_facts
 from netspec.runs.metrics import cut_metrics
 from netspec.runs.run import Run
 from netspec.spec.document import Document, load
 from netspec.spec.resolved import resolved
+from netspec.spec.rows import check_rows
+from netspec.train.diagnosis import explain
 from netspec.train.engine import Engine
 from netspec.train.loop import Limits, NotFiniteError, Status, Trainer
-from netspec.train.opening import Opened, check_trainable, open_spec
+from netspec.train.memory import check_training
+from netspec.train.opening import Opened, check_batches, check_trainable, open_spec, rows_of
 from netspec.train.progress import Progress
+from netspec.train.samedata import check_same, data_facts
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -32,13 +36,33 @@ if TYPE_CHECKING:
 
 
 def run_named(text: str) -> Run:
-    """The run that a user names."""
-    return find_run(text)
+    """The run that a user names.
+
+    Raises:
+        RunChoiceError: if there is none, or it is a cross-validation, whose folds are the runs.
+    """
+    run = find_run(text)
+    count = folds_of(run)
+    if count:
+        helps = (f"name one of them: `{run.path / fold_name(1, count)}`", f"`{run.summary}` has the measures of all")
+        message = f"`{run.path}` holds {count} folds, each a run of its own"
+        raise RunChoiceError(Diagnostic("unknown-run", message, helps=helps))
+    return run
+
+
+def folds_of(run: Run) -> int:
+    """How many folds a cross-validation has; 0 of any other run."""
+    return int(run.read_record().get("folds", 0))
+
+
+def fold_name(fold: int, count: int) -> str:
+    """The folder of a fold, from 1, in that of all: `fold-01`."""
+    return f"fold-{fold:0{max(2, len(str(count)))}d}"
 
 
 def document_of(run: Run) -> Document:
     """The resolved spec of a run."""
-    return load(run.spec, base=Path(run.read_record()["base"]))
+    return load(run.spec, base=run.base())
 
 
 def best_weights(run: Run) -> dict[str, Array]:
@@ -48,7 +72,7 @@ def best_weights(run: Run) -> dict[str, Array]:
         DataError: if it has none yet.
     """
     if not run.best.exists():
-        message = f"`{run.path}` has no weights yet: its training is {run.status()} and has not finished a step"
+        message = f"there is no `{run.best}`: the training is {run.status()} and had no weights yet, or lost them"
         helps = (f"`netspec train --resume {run.path}` goes on with it",)
         raise DataError(Diagnostic("missing-file", message, helps=helps))
     return load_weights(run.best).arrays
@@ -84,9 +108,13 @@ class Session:
             self.run.update(status="training")
             try:
                 status = self.trainer.fit()
-            except NotFiniteError:
-                self._finish("diverged", begun, measure=False)
-                raise
+            except NotFiniteError as fault:
+                try:
+                    raise explain(fault, self.engine, self.opened, self.run) from None
+                except MemoryError:  # every value of a step may be more than a machine holds; the fault itself is told
+                    raise fault from None
+                finally:
+                    self._finish("diverged", begun, measure=False)
             except BaseException:
                 with suppress(NetspecError):  # a full disk is what it may have failed of
                     self.run.update(status="failed")
@@ -113,36 +141,40 @@ class Session:
 
     def _test(self) -> dict[str, float] | None:
         """Loss and metrics of the best weights on the test split, if there is one."""
-        rows = self.opened.dataset.splits.get("test")
-        if rows is None or not len(rows):
+        dataset = self.opened.dataset
+        if not len(dataset.splits.get("test", ())):
             return None
-        if self.trainer.best:
-            self.engine.load(self.trainer.best)
-        measured = self.engine.evaluate(rows)
+        self.engine.load(self.trainer.best or self.trainer.used())
+        measured = self.engine.evaluate(dataset.visit("test"))
         return {"loss": measured.loss, **measured.metrics}
 
 
 def begin(
     document: Document,
     overrides: Sequence[str],
-    out: Path | None,
+    out: Path | Callable[[], Path] | None,
     threads: int | None,
     weights: Path | None,
     progress: Progress,
     limits: Limits,
+    *,
+    offline: bool = False,
 ) -> Session:
     """Open data, compile, and only then make the run folder: a spec or data with a fault leave nothing behind."""
-    check_trainable(document)
-    opened = open_spec(document)
-    _check_measured(document, opened)
-    _check_batch(document, opened)
+    opened = open_to_train(document, progress, offline=offline)
     engine = _engine(opened, threads, progress)
     if weights is not None:
         engine.load(_fitting(load_weights(weights).arrays, opened, weights))
+    check_training(engine, opened)
     engine.executable("step")
-    run = create_run(document.name, out)
+    run = create_run(document.name, out() if callable(out) else out)
     with ExitStack() as held:
         held.enter_context(run.lock())
+        run.keep_source(dict(document.sources))
+        spec = run.write_spec(resolved(document))
+        fitted = opened.dataset.fitted
+        save_fitted(*run.fitted, fitted.to_arrays(), fitted.to_json())
+        # Last, for it makes the folder a run: one that was killed before is none, and never found by a name.
         run.write_record(
             netspec=__version__,
             arguments=sys.argv[1:],
@@ -150,75 +182,85 @@ def begin(
             base=str(document.base.resolve()),
             seed=document.train.seed,
             status="begun",
-            fingerprint=opened.dataset.fingerprint,
+            spec=spec,
             arithmetic=_arithmetic(),
+            **data_facts(opened.dataset),
             **machine_facts(),
         )
-        run.keep_source(dict(document.sources))
-        run.write_spec(resolved(document))
-        fitted = opened.dataset.fitted
-        save_fitted(*run.fitted, fitted.to_arrays(), fitted.to_json())
         trainer = Trainer(engine, opened, run, progress, limits)
         return Session(run, document, opened, engine, trainer, progress, held.pop_all())
 
 
-def go_on(name: str, threads: int | None, progress: Progress, limits: Limits) -> Session:
+def open_to_train(document: Document, progress: Progress, *, offline: bool = False) -> Opened:
+    """The data of a spec, in which there is all that its training asks for.
+
+    Raises:
+        NetspecError: if there is not.
+    """
+    check_trainable(document)
+    opened = open_spec(document, offline=offline, told=progress.remark)
+    report = Report(dict(document.sources))
+    check_rows(document, rows_of(opened), report)
+    report.raise_if_failed()
+    check_batches(opened)
+    return opened
+
+
+def go_on(run: Run, threads: int | None, progress: Progress, limits: Limits, *, offline: bool = False) -> Session:
     """A run at its checkpoint, ready to go on to the same bits.
 
     Raises:
         DataError: if the data are not those that it began with.
     """
-    run = run_named(name)
     with ExitStack() as held:
         held.enter_context(run.lock())
         record = run.read_record()
+        _check_resumable(run)
         document = document_of(run)
-        if not run.state.exists():
-            message = f"there is no checkpoint in `{run.path}`: the training ended before its first"
-            raise DataError(Diagnostic("missing-file", message, helps=("train anew",)))
-        checkpoint = load_checkpoint(run.state)
-        opened = open_spec(document, fitted=fitted_of(run))
-        if record.get("fingerprint") != opened.dataset.fingerprint:
-            message = f"the data of `{run.path}` have changed since the run began"
-            raise DataError(Diagnostic("changed-data", message, helps=("bring the old data back, or train anew",)))
+        opened = open_spec(document, fitted=fitted_of(run), offline=offline, told=progress.remark)
+        check_same(run, record, opened.dataset)
         if record.get("arithmetic") != _arithmetic():
             was, now = record.get("arithmetic"), _arithmetic()
             progress.remark(f"this run was trained with `{was}`, here it is `{now}`: its bits will be others")
         engine = _engine(opened, threads, progress)
+        check_training(engine, opened)
         trainer = Trainer(engine, opened, run, progress, limits)
-        trainer.resume(checkpoint)
+        trainer.resume(_checkpoint(run))
         if trainer.is_done and record.get("status") == "finished":
             raise _finished(run)
-        cut_metrics(run.metrics, trainer.at.epoch)
+        damage = cut_metrics(run.metrics, trainer.at.metrics, trainer.at.epoch)
+        if damage is not None:
+            progress.remark(damage)
         return Session(run, document, opened, engine, trainer, progress, held.pop_all())
 
 
-def _check_measured(document: Document, opened: Opened) -> None:
-    """Whether the split that selects or stops is there; without this the setting would do nothing.
+def _check_resumable(run: Run) -> None:
+    """Whether a run has a checkpoint.
 
     Raises:
-        DataError: if it is not.
+        DataError: if it has none.
     """
-    chosen_by = {"train.select": document.train.select, "train.early_stop": document.train.early_stop}
-    watched = document.schedule.watched if document.schedule else None
-    for key, chosen in {**chosen_by, "schedule": watched}.items():
-        if chosen is not None and chosen.split is not None and chosen.split not in opened.dataset.splits:
-            message = f"`{key}` measures the split `{chosen.split}`, and the data have none"
-            helps = (f"set rows aside: `data: {{split: {{{chosen.split}: 0.2}}}}`",)
-            raise DataError(Diagnostic("unknown-split", message, helps=helps))
+    if not run.state.exists():
+        message = f"there is no `{run.state}`: the training ended before its first checkpoint, or the file was lost"
+        raise DataError(Diagnostic("missing-file", message, helps=_anew(run)))
 
 
-def _check_batch(document: Document, opened: Opened) -> None:
-    """Whether there are rows for one batch; the default size alone gives way to fewer.
+def _checkpoint(run: Run) -> Checkpoint:
+    """Where a run stands.
 
     Raises:
-        DataError: if there are not.
+        DataError: if the file is damaged.
     """
-    batch, rows = document.train.batch, len(opened.dataset.splits["train"])
-    if isinstance(batch, int) and batch > rows and batch != type(document.train).model_fields["batch"].default:
-        message = f"`train.batch` is {batch}, and the split `train` has {rows} rows"
-        helps = (f"ask for at most {rows}", "or for all of them in one step: `batch: full`")
-        raise DataError(Diagnostic("too-few-rows", message, document.spans.get("train"), helps=helps))
+    try:
+        return load_checkpoint(run.state)
+    except DataError as error:
+        raise DataError(*(replace(d, helps=(*d.helps, *_anew(run))) for d in error.diagnostics)) from error
+
+
+def _anew(run: Run) -> tuple[str, ...]:
+    if not run.last.exists():
+        return ("train anew",)
+    return (f"`netspec train SPEC --weights {run.last}` begins a new run with the weights of its last checkpoint",)
 
 
 def _finished(run: Run) -> RunChoiceError:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from netspec.catalog.initializers import Initializer
-from netspec.catalog.scope import Scope
+from netspec.catalog.layers import Layer
+from netspec.catalog.scope import Incoming, Scope
 from netspec.compiler.autodiff.reverse import gradients
 from netspec.compiler.graph import GraphBuilder, Value
 from netspec.compiler.graph.interpreter import interpret
@@ -23,12 +24,29 @@ class Weights:
 
     graph: GraphBuilder
     asked: dict[str, tuple[tuple[Dim, ...], Initializer, tuple[Dim, Dim]]] = field(default_factory=dict)
+    followed: dict[str, tuple[Value, float]] = field(default_factory=dict)
+    frozen: bool = False
 
     def parameter(
-        self, path: str, name: str, shape: tuple[Dim, ...], init: Initializer, fans: tuple[Dim, Dim]
+        self,
+        path: str,
+        name: str,
+        shape: tuple[Dim, ...],
+        init: Initializer,
+        fans: tuple[Dim, Dim],
+        incoming: Incoming | None,
     ) -> Value:
         self.asked[name] = (shape, init, fans)
         return self.graph.input(f"{path}.{name}", TensorType("float32", shape), "parameter")
+
+    def statistic(self, path: str, name: str, shape: tuple[Dim, ...], init: Initializer) -> Value:
+        return self.parameter(path, name, shape, init, (1, 1), None)
+
+    def is_frozen(self, path: str, name: str) -> bool:
+        return self.frozen
+
+    def follow(self, path: str, name: str, found: Value, rate: float) -> None:
+        self.followed[name] = found, rate
 
 
 @dataclass
@@ -61,3 +79,14 @@ class Bench:
         outputs = {f"d{i}": value for i, value in enumerate(found) if value is not None}
         values = self.values(outputs, arrays)
         return [values.get(f"d{i}") for i in range(len(found))]
+
+
+def layer_on(kind: str, *shape: Dim, training: bool = True, **fields: Any) -> tuple[Bench, Value, Value]:
+    """A layer on the input ``x`` of a sample's shape: the bench, the input, what the layer makes."""
+    bench = Bench(training)
+    x = bench.input("x", *shape)
+    layer = Layer.kinds[kind](**fields)
+    assert isinstance(layer, Layer)
+    made = layer.build(bench.scope, x)
+    assert isinstance(made, Value)
+    return bench, x, made

@@ -170,7 +170,11 @@ def test_same_as_pytorch() -> None:
         "sigmoid": f.sigmoid, "hard_sigmoid": f.hardsigmoid, "tanh": f.tanh, "hard_tanh": f.hardtanh, "relu": f.relu,
         "relu6": f.relu6, "leaky_relu": f.leaky_relu, "elu": f.elu, "celu": f.celu, "selu": f.selu, "gelu": f.gelu,
         "silu": f.silu, "hard_silu": f.hardswish, "mish": f.mish, "softplus": f.softplus, "softsign": f.softsign,
+        "linear": torch.nn.Identity(), "softmax": lambda x: f.softmax(x, dim=-1),
+        "step": lambda x: torch.heaviside(x.detach(), torch.ones_like(x)) + 0 * x,  # which PyTorch derives nowhere
     }  # fmt: skip
+    # PyTorch's sign is 0 at 0, and noisy_relu it has not.
+    assert set(theirs) == set(Activation.kinds) - {"sign", "noisy_relu"}
     points = np.append(X, [[0.0]], axis=1)  # at 0 too, where both take one side's derivative
     for name, function in theirs.items():
         x = torch.tensor(points, requires_grad=True)
@@ -178,6 +182,7 @@ def test_same_as_pytorch() -> None:
         (slope,) = torch.autograd.grad(expected.sum(), x)
         values, derivative = applied(Activation.kinds[name](), points)
         np.testing.assert_allclose(values, expected.detach().numpy(), rtol=1e-6, atol=1e-9, err_msg=name)
+        derivative = np.zeros_like(points) if derivative is None else derivative
         np.testing.assert_allclose(derivative, slope.numpy(), rtol=1e-6, atol=1e-9, err_msg=name)
 
 

@@ -23,6 +23,7 @@ RANDOM: list[tuple[str, dict[str, float], float, float, float | None]] = [
     ("he_normal", {}, 0, sqrt(2 / 400), None),
     ("lecun_uniform", {}, 0, sqrt(1 / 400), sqrt(3 / 400)),
     ("lecun_normal", {}, 0, sqrt(1 / 400), None),
+    ("orthogonal", {"gain": 2.0}, 0, 2 / sqrt(400), None),
 ]
 each_random = pytest.mark.parametrize(
     ("kind", "fields", "mean", "deviation", "bound"), RANDOM, ids=[r[0] for r in RANDOM]
@@ -60,6 +61,27 @@ def test_depends_on_seed_and_path_alone(
         assert abs(correlation) < 5 / sqrt(values.size)
 
 
+@pytest.mark.parametrize("shape", [(7, 7), (9, 4), (4, 9), (1, 5), (3, 3, 2, 8)])
+def test_orthogonal_columns_or_rows(shape: tuple[int, ...]) -> None:
+    matrix = drawn("orthogonal", shape, gain=1.5).reshape(-1, shape[-1]).astype(np.float64)
+    short = matrix.T @ matrix if len(matrix) >= shape[-1] else matrix @ matrix.T
+    np.testing.assert_allclose(short, 1.5**2 * np.eye(len(short)), atol=1e-6)
+
+
+def test_orthogonal_is_drawn_evenly() -> None:
+    """The moments of Haar's measure: an entry of a rotation in n dimensions has 0, 1 / n and 3 / (n (n + 2))."""
+    many = np.stack([drawn("orthogonal", (3, 3), seed=seed) for seed in range(2000)]).astype(np.float64)
+    for power, expected in ((1, 0), (2, 1 / 3), (3, 0), (4, 1 / 5)):
+        np.testing.assert_allclose((many**power).mean(axis=0), expected, atol=5 / sqrt(2000) * 0.6)
+    assert np.linalg.det(many).mean() == pytest.approx(0, abs=0.1)
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_orthogonal_needs_a_matrix(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match="two axes or more"):
+        Initializer.kinds["orthogonal"]().check(shape)  # type: ignore[attr-defined]
+
+
 def test_what_is_not_drawn() -> None:
     assert (drawn("zeros") == 0).all()
     assert (drawn("ones") == 1).all()
@@ -88,21 +110,31 @@ def test_given_values_that_are_none(numbers: Any) -> None:
 
 def test_file(tmp_path: Path) -> None:
     np.save(tmp_path / "w.npy", np.arange(6.0).reshape(2, 3))
-    made = Initializer.kinds["file"](path="w.npy")
+    made = Initializer.kinds["file"](path=str(tmp_path / "w.npy"))
     assert isinstance(made, Initializer)
-    made = made.at(tmp_path)
     assert made.draw((2, 3), (2, 3), 0, "x").tolist() == [[0, 1, 2], [3, 4, 5]]
-    with pytest.raises(ShapeError, match=r"holds \[2, 3\], the weight is \[3, 2\]"):
+    with pytest.raises(DataError, match=r"holds \[2, 3\], and the weight is \[3, 2\]"):
         made.draw((3, 2), (3, 2), 0, "x")
 
 
 def test_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "text.npy").write_text("1 2 3")
-    for name, message in (("missing.npy", "missing.npy cannot be read"), ("text.npy", "no array of numbers")):
-        made = Initializer.kinds["file"](path=name)
+    np.save(tmp_path / "words.npy", np.array(["1", "2", "3"]))
+    np.savez(tmp_path / "several.npz", w=np.ones(3))
+    np.save(tmp_path / "nan.npy", np.array([1, np.nan, 3]))
+    np.save(tmp_path / "large.npy", np.array([1, 1e39, 3]))
+    for name, message in (
+        ("missing.npy", "missing.npy cannot be read"),
+        ("text.npy", "no array of numbers"),
+        ("words.npy", "no array of numbers"),
+        ("several.npz", "no array of numbers"),
+        ("nan.npy", "numbers that float32 does not hold"),
+        ("large.npy", "numbers that float32 does not hold"),
+    ):
+        made = Initializer.kinds["file"](path=str(tmp_path / name))
         assert isinstance(made, Initializer)
         with pytest.raises(DataError, match=message):
-            made.at(tmp_path).draw((3,), (1, 1), 0, "x")
+            made.draw((3,), (1, 1), 0, "x")
 
 
 def test_bounds_in_order() -> None:

@@ -8,7 +8,8 @@ from catalog_graphs import Bench
 
 from netspec.catalog.activations.sigmoid import sigmoid
 from netspec.catalog.activations.softmax import Softmax
-from netspec.catalog.losses import Loss, defined_loss
+from netspec.catalog.losses import Loss
+from netspec.catalog.losses.defined import defined_loss
 from netspec.catalog.losses.fused import scores_behind
 from netspec.compiler.graph import Graph
 from netspec.compiler.ops import apply
@@ -49,6 +50,11 @@ def softmaxed(bench: Bench, x: Any) -> Any:
 
 def sigmoided(bench: Bench, x: Any) -> Any:
     return sigmoid().apply(bench.scope, x)
+
+
+def raised(bench: Bench, x: Any) -> Any:
+    """A rate, above 0."""
+    return apply(bench.scope, "exp(z) + 0.2", z=x)
 
 
 def hidden(bench: Bench, x: Any) -> Any:
@@ -338,26 +344,43 @@ def test_same_as_pytorch() -> None:
     soft = torch.softmax(torch.tensor(Z[::-1].copy()), dim=1)
     counts, margins = torch.tensor(np.array([[0.0, 3.0, 1.0]] * 4)), torch.tensor(CLASSES)
     log_p = f.log_softmax(z, dim=1)
-    every: list[tuple[str, dict[str, Any], Any, Any]] = [
-        ("cross_entropy", {}, t, f.cross_entropy(z, margins, reduction="none")),
-        (
-            "cross_entropy",
-            {"label_smoothing": 0.2},
-            t,
-            f.cross_entropy(z, margins, reduction="none", label_smoothing=0.2),
-        ),
-        ("mse", {}, t, f.mse_loss(z, t, reduction="none").mean(dim=1)),
-        ("mae", {}, t, f.l1_loss(z, t, reduction="none").mean(dim=1)),
-        ("huber", {}, t, f.huber_loss(z, t, reduction="none").mean(dim=1)),
-        ("huber", {"delta": 0.3}, t, f.huber_loss(z, t, reduction="none", delta=0.3).mean(dim=1)),
-        ("hinge", {"margin": 1.1}, margins, f.multi_margin_loss(z, margins, reduction="none", margin=1.1)),
-        ("hinge", {"margin": 0.4}, margins, f.multi_margin_loss(z, margins, reduction="none", margin=0.4)),
-        ("kl", {}, soft, f.kl_div(log_p, soft, reduction="none").sum(dim=1)),
-        ("poisson", {}, counts, f.poisson_nll_loss(z, counts, reduction="none").mean(dim=1)),
-        ("binary_cross_entropy", {}, t, f.binary_cross_entropy_with_logits(z, t, reduction="none").sum(dim=1)),
-    ]
-    for kind, fields, target, theirs in every:
-        values, gradient = measured(loss(kind, **fields), Z, target.numpy())
+    p, q = torch.softmax(z, dim=1), torch.sigmoid(z)
+    rates = z.exp() + 0.2
+    half = 0.5 * f.l1_loss(z, t, reduction="none")
+
+    def bce(given: Any) -> Any:
+        return f.binary_cross_entropy(given, t, reduction="none").sum(dim=1)
+
+    plain = f.cross_entropy(z, margins, reduction="none")
+    smooth = f.cross_entropy(z, margins, reduction="none", label_smoothing=0.2)
+    squared = f.mse_loss(z, t, reduction="none")
+    # Kind, fields, target, what stands between the scores and the loss, and theirs.
+    every: list[tuple[str, dict[str, Any], Any, Any, Any]] = [
+        ("cross_entropy", {}, t, None, plain),
+        ("cross_entropy", {}, margins, None, plain),
+        ("cross_entropy", {}, soft, None, f.cross_entropy(z, soft, reduction="none")),
+        ("cross_entropy", {"label_smoothing": 0.2}, t, None, smooth),
+        ("cross_entropy", {"logits": False}, margins, softmaxed, f.nll_loss(p.log(), margins, reduction="none")),
+        ("mse", {}, t, None, squared.mean(dim=1)),
+        ("squared_error", {}, t, None, 0.5 * squared.sum(dim=1)),
+        ("mae", {}, t, None, f.l1_loss(z, t, reduction="none").mean(dim=1)),
+        ("quantile", {}, t, None, half.mean(dim=1)),
+        ("huber", {}, t, None, f.huber_loss(z, t, reduction="none").mean(dim=1)),
+        ("huber", {"delta": 0.3}, t, None, f.huber_loss(z, t, reduction="none", delta=0.3).mean(dim=1)),
+        ("hinge", {"margin": 1.1}, margins, None, f.multi_margin_loss(z, margins, reduction="none", margin=1.1)),
+        ("hinge", {"margin": 0.4}, margins, None, f.multi_margin_loss(z, margins, reduction="none", margin=0.4)),
+        ("kl", {}, soft, None, f.kl_div(log_p, soft, reduction="none").sum(dim=1)),
+        ("kl", {"logits": False}, soft, softmaxed, f.kl_div(p.log(), soft, reduction="none").sum(dim=1)),
+        ("poisson", {}, counts, None, f.poisson_nll_loss(z, counts, reduction="none").mean(dim=1)),
+        ("poisson", {"log": False}, counts, raised,
+         f.poisson_nll_loss(rates, counts, log_input=False, reduction="none").mean(dim=1)),
+        ("binary_cross_entropy", {}, t, None, f.binary_cross_entropy_with_logits(z, t, reduction="none").sum(dim=1)),
+        ("binary_cross_entropy", {"logits": False}, t, sigmoided, bce(q)),
+        ("binary_cross_entropy", {"logits": False}, t, softmaxed, bce(p)),
+    ]  # fmt: skip
+    assert {kind for kind, *_ in every} == set(Loss.kinds) - {"perceptron"}  # which PyTorch has not
+    for kind, fields, target, through, theirs in every:
+        values, gradient = measured(loss(kind, **fields), Z, target.numpy(), through=through)
         (slope,) = torch.autograd.grad(theirs.sum(), z, retain_graph=True)
-        np.testing.assert_allclose(values, theirs.detach().numpy(), rtol=1e-10, atol=1e-12, err_msg=kind)
-        np.testing.assert_allclose(gradient, slope.numpy(), rtol=1e-10, atol=1e-12, err_msg=kind)
+        np.testing.assert_allclose(values, theirs.detach().numpy(), rtol=1e-10, atol=1e-12, err_msg=f"{kind} {fields}")
+        np.testing.assert_allclose(gradient, slope.numpy(), rtol=1e-10, atol=1e-12, err_msg=f"{kind} {fields}")

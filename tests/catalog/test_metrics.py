@@ -9,7 +9,7 @@ import pytest
 from catalog_graphs import Bench
 from sklearn import metrics as sklearn
 
-from netspec.catalog.metrics import Collected, Metric, Reading, Summed
+from netspec.catalog.metrics import Collected, Inspected, Metric, Reading, Summed
 from netspec.data.fieldtype import category, numbered_classes
 from netspec.tensortype import BATCH, ShapeError, TensorType
 
@@ -157,6 +157,12 @@ def test_roc_auc() -> None:
     assert found("roc_auc", p, CLASSES) == pytest.approx(expected)
 
 
+def test_roc_auc_of_two_outputs_for_two_classes_is_the_mean_of_both() -> None:
+    outputs = 1 / (1 + np.exp(-np.concatenate([-SINGLE, np.sin(3 * SINGLE)], axis=1)))  # two sigmoids that no sum binds
+    both = [sklearn.roc_auc_score(k == SIDES, outputs[:, k]) for k in (0, 1)]
+    assert found("roc_auc", outputs, SIDES) == pytest.approx(np.mean(both))
+
+
 def test_roc_auc_where_it_is_not_defined() -> None:
     assert np.isnan(found("roc_auc", SINGLE, SIDES * 0))
     assert np.isnan(found("roc_auc", [[np.nan], [1.0]], [0, 1]))
@@ -165,10 +171,12 @@ def test_roc_auc_where_it_is_not_defined() -> None:
     assert found("roc_auc", SCORES, without) == pytest.approx(np.mean(kept))
 
 
-def test_mae_and_r2() -> None:
+def test_mae_max_error_and_r2() -> None:
     t = RNG.normal(size=(50, 2)) + 2000.0  # far from 0, where sums of squares would lose the digits
     y = t + 0.1 * RNG.normal(size=(50, 2))
     assert found("mae", y, t) == pytest.approx(sklearn.mean_absolute_error(t, y))
+    assert found("max_error", y, t) == pytest.approx(np.abs(y - t).max())
+    assert np.isnan(found("max_error", [[np.nan], [1.0]], [[0.0], [0.0]]))
     assert found("r2", y, t) == pytest.approx(sklearn.r2_score(t, y))
     t[:, 0] = 7.0
     assert found("r2", y, t) == pytest.approx(sklearn.r2_score(t, y))
@@ -188,8 +196,8 @@ def test_perplexity() -> None:
     assert np.isnan(one.finish(np.nan, 10))
 
 
-def test_every_kind_is_summed_or_collected() -> None:
-    assert all(issubclass(kind, Summed | Collected) for kind in Metric.kinds.values())
+def test_every_kind_says_how_it_comes_to_its_number() -> None:
+    assert all(issubclass(kind, Summed | Collected | Inspected) for kind in Metric.kinds.values())
 
 
 def test_the_catalog_loads_nothing_heavy() -> None:

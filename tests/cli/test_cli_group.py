@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 from click.testing import Result
 
 from netspec import __version__
-from netspec.cli.group import OTHER_WORDS, SECTIONS, Command
+from netspec.cli.group import OTHER_OPTIONS, OTHER_WORDS, SECTIONS, Command
 from netspec.cli.main import cli
 from netspec.diagnostics import DataError, Diagnostic, EnvironmentFault, SpecError
 
@@ -37,7 +38,7 @@ def netspec(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]
 def test_bare_netspec_names_the_three_commands_of_a_newcomer(run: Run) -> None:
     done = run()
     assert done.exit_code == 0
-    assert re.findall(r"^  netspec (\w+)", done.stdout, re.MULTILINE) == ["show", "train", "predict"]
+    assert re.findall(r"^  netspec (\w+)", done.stdout, re.MULTILINE) == ["new", "train", "predict"]
 
 
 def test_help_groups_every_command_and_fits_80_columns(run: Run) -> None:
@@ -59,7 +60,7 @@ def test_every_command_has_help_and_examples_that_parse(run: Run, name: str) -> 
     assert command.examples
     options = {option for parameter in command.params for option in parameter.opts}
     for example in command.examples:
-        assert example.startswith(f"netspec {name} ")
+        assert example.split()[:2] == ["netspec", name]
         assert set(re.findall(r"--[a-z-]+", example)) <= options
         assert f"  {example}\n" in done.stdout
 
@@ -100,6 +101,29 @@ def test_an_unknown_option_is_usage(run: Run) -> None:
     assert run("train", "digits.yaml", "--thread", "2").exit_code == 2
 
 
+@pytest.mark.parametrize("word", OTHER_OPTIONS)
+def test_options_of_other_tools_get_the_right_one(run: Run, word: str) -> None:
+    option = f"-{word}" if len(word) == 1 else f"--{word}"
+    meant = OTHER_OPTIONS[word]
+    having = [
+        name
+        for name in COMMANDS
+        if (command := cli.get_command(click.Context(cli), name))
+        and meant.split()[0] in {o for p in command.params for o in p.opts}
+        and option not in {o for p in command.params for o in p.opts}
+    ]
+    assert having
+    for name in having:
+        done = run(name, option, "3")
+        assert done.exit_code == 2
+        assert f"there is no option `{option}`: it is `{meant}`" in done.stderr
+
+
+def test_an_option_that_a_command_lacks_is_offered_by_none(run: Run) -> None:
+    assert "train.epochs" not in run("evaluate", "@last", "--epochs", "3").stderr
+    assert "`--set train.batch=N`" in run("train", "digits.yaml", "--batch_size=3").stderr
+
+
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [
@@ -108,6 +132,9 @@ def test_an_unknown_option_is_usage(run: Run) -> None:
         (EnvironmentFault(Diagnostic("disk-full", "no room")), 4, "error[disk-full]: no room"),
         (PermissionError(13, "Permission denied", "/x"), 4, "error[no-permission]: cannot use `/x`: Permission denied"),
         (MemoryError(), 4, "error[out-of-memory]"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), 4, "error[out-of-memory]"),
+        (OSError("Could not find/load shared object file 'libllvmlite.so'"), 4, "error[broken-compiler]"),
+        (RuntimeError("can't start new thread"), 4, "error[no-threads]"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (click.UsageError("what?"), 2, "what?"),
     ],

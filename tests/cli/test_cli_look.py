@@ -13,7 +13,7 @@ from click.testing import Result
 
 from netspec.cli.commands.show import describe
 from netspec.cli.specfiles import find_specs
-from netspec.cli.table import Column, amount, duration, measure, table
+from netspec.cli.table import Column, duration, measure, table
 from netspec.diagnostics import Diagnostic
 
 Run = Callable[..., Result]
@@ -67,9 +67,6 @@ def test_a_table_that_cannot_shrink_is_left_whole() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (amount(999), "999 B"),
-        (amount(1500), "1.5 kB"),
-        (amount(5 * 10**12), "5000.0 GB"),
         (duration(0.44), "0.4 s"),
         (duration(59.9), "1 min 0 s"),
         (duration(7260), "2 h 1 min"),
@@ -183,7 +180,7 @@ def test_evaluate_tabulates_splits_and_holds_expectations(run: Run, api: SimpleN
         },
         "expect": [{"what": "test accuracy", "expected": ">= 0.99", "actual": 0.975, "verdict": "BROKEN"}],
     }
-    api.evaluate = lambda target, check, threads: SimpleNamespace(
+    api.evaluate = lambda target, check, threads, offline, told: SimpleNamespace(
         summary=lambda: facts, passed=not check, expect=facts["expect"]
     )
     done = run("evaluate", "@last")
@@ -198,10 +195,19 @@ def test_evaluate_tabulates_splits_and_holds_expectations(run: Run, api: SimpleN
     assert json.loads(run("evaluate", "@last", "--json").stdout)["version"] == 1
 
 
+def test_a_check_that_holds_nothing_says_so_in_json_too(run: Run, api: SimpleNamespace) -> None:
+    api.evaluate = lambda target, check, threads, offline, told: SimpleNamespace(
+        summary=lambda: {"splits": {}}, passed=True, expect=()
+    )
+    facts = json.loads(run("evaluate", "@last", "--check", "--json").stdout)
+    assert (facts["expect"], facts["passed"]) == ([], True)
+    assert "passed" not in json.loads(run("evaluate", "@last", "--json").stdout)
+
+
 def test_predict_prints_csv_or_json(run: Run, api: SimpleNamespace, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("a\n1\n")
     rows = [{"class": 'a "b", c', "p": 0.9831768870353699}, {"class": "d", "p": float("nan")}]
-    api.predict = lambda name, path, threads: SimpleNamespace(run=Path(name), rows=rows)
+    api.predict = lambda name, path, threads, resize: SimpleNamespace(run=Path(name), rows=rows)
     assert run("predict", "@last", "in.csv").stdout == 'class,p\n"a ""b"", c",0.983176887\nd,nan\n'
     facts = json.loads(run("predict", "@last", "in.csv", "--json").stdout)
     assert facts["predictions"] == [rows[0], {"class": "d", "p": None}]

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from netspec.train.progress import TrainPlan, TrainState
+
 Run = Callable[..., Result]
 
 EPOCHS = 3
@@ -32,14 +34,18 @@ def calls(api: SimpleNamespace) -> list[dict[str, Any]]:
 
     def train(spec: Path | None, *, progress: Any, **options: Any) -> SimpleNamespace:
         made.append({"spec": spec, **options})
-        plan = {"name": "digits", "run": "runs/digits-0001", "epochs": EPOCHS, "steps_per_epoch": 10}
-        progress.started(SimpleNamespace(**plan, batch=64, threads=2))
+        progress.started(TrainPlan("digits", "runs/digits-0001", EPOCHS, 10, 64, 2))
         progress.compiling(0, 14)
         progress.compiling(14, 14)
         for epoch in range(1, EPOCHS + 1):
             for step in (5, 10):
-                state = {"epoch": epoch, "step_in_epoch": step, "loss": 0.5, "metrics": {"accuracy": 0.9}}
-                progress.step(SimpleNamespace(**state, samples_per_second=1e5))
+                state: dict[str, Any] = {
+                    "epoch": epoch,
+                    "step_in_epoch": step,
+                    "loss": 0.5,
+                    "metrics": {"accuracy": 0.9},
+                }
+                progress.step(TrainState(**state, samples_per_second=1e5))
             line = {"epoch": epoch, "loss": 0.5, "metrics": {"accuracy": 0.9}, "samples_per_second": 123456.0}
             progress.epoch({**line, "split": "train"})
             progress.epoch({**line, "split": "validation"})
@@ -79,9 +85,8 @@ def test_quiet_says_nothing(run: Run, calls: list[dict[str, Any]]) -> None:
 
 def test_arguments_reach_the_api(run: Run, calls: list[dict[str, Any]], tmp_path: Path) -> None:
     (tmp_path / "w.safetensors").write_bytes(b"")
-    text = (
-        "--set train.epochs=5 --set a=[1,b] --out out --threads 2 --weights w.safetensors --steps 7 --max-seconds 1.5"
-    )
+    text = "--set train.epochs=5 --set a=[1,b] --out out --threads 2 --weights w.safetensors"
+    text += " --steps 7 --max-seconds 1.5 --folds 3 --offline"
     assert run("train", "digits.yaml", *text.split()).exit_code == 0
     assert run("train", "--resume", "@last").exit_code == 0
     first, second = calls
@@ -94,8 +99,22 @@ def test_arguments_reach_the_api(run: Run, calls: list[dict[str, Any]], tmp_path
         "weights": Path("w.safetensors"),
         "steps": 7,
         "max_seconds": 1.5,
+        "folds": 3,
+        "offline": True,
     }
     assert (second["spec"], second["resume"]) == (None, "@last")
+
+
+@pytest.mark.parametrize("named", ["@last", "digits", "digits-0001", "runs/digits-0001"])
+def test_a_run_stands_for_its_best_weights(run: Run, calls: list[dict[str, Any]], tmp_path: Path, named: str) -> None:
+    (tmp_path / "runs" / "digits-0001").mkdir(parents=True)
+    (tmp_path / "runs" / "digits-0001" / "run.json").write_text("{}")
+    assert run("train", "digits.yaml", "--weights", named).exit_code == 0
+    weights = Path(calls[0]["weights"])
+    assert (tmp_path / weights).resolve() == tmp_path / "runs" / "digits-0001" / "best.safetensors"
+    assert "error[unknown-run]" in run("train", "digits.yaml", "--weights", "lenet").stderr
+    (tmp_path / "runs" / "digits-0001" / "run.json").write_text('{"version": 1, "folds": 3}')
+    assert "holds 3 folds, each a run of its own" in run("train", "digits.yaml", "--weights", named).stderr
 
 
 @pytest.mark.parametrize(("status", "code"), [("finished", 0), ("stopped", 0), ("interrupted", 130), ("diverged", 1)])
@@ -123,7 +142,9 @@ def test_without_a_spec_those_of_the_folder_are_listed(run: Run, tmp_path: Path)
         (["train", "digts.yaml"], "did you mean `digits.yaml`?"),
         (["train", "digits"], "did you mean `digits.yaml`?"),
         (["train", "specs/digits.yaml"], "did you mean `digits.yaml`?"),
-        (["train", "."], "is a folder"),
+        (["train", "empty"], "`empty` holds no spec; 1 other YAML file skipped (first key is not `netspec`)"),
+        (["train", ".", "--weights", "digits.yaml"], "name its spec instead of a folder"),
+        (["train", ".", "--resume", "@last"], "leave out SPEC"),
         (["train", "digits.yaml", "--set", "epochs"], "KEY=VALUE"),
         (["train", "digits.yaml", "--set", "=5"], "KEY=VALUE"),
         (["train", "digits.yaml", "--threads", "0"], "--threads"),
@@ -132,7 +153,9 @@ def test_without_a_spec_those_of_the_folder_are_listed(run: Run, tmp_path: Path)
         (["train", "digits.yaml", "--weights", "none.safetensors"], "none.safetensors"),
     ],
 )
-def test_wrong_usage_is_explained(run: Run, arguments: list[str], says: str) -> None:
+def test_wrong_usage_is_explained(run: Run, arguments: list[str], says: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "other.yaml").write_text("a: 1")
     done = run(*arguments)
     assert done.exit_code == 2
     assert says in done.stderr

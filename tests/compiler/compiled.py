@@ -15,7 +15,8 @@ from netspec.compiler.codegen.memory import Store, keep
 from netspec.compiler.graph import Graph, Input, key_of
 from netspec.compiler.graph.interpreter import interpret
 from netspec.compiler.graph.verify import verify
-from netspec.compiler.kernels.driver import Crew, driver_kernel
+from netspec.compiler.kernels.crew import Crew
+from netspec.compiler.kernels.driver import driver_kernel
 from netspec.compiler.kernels.processor import current
 from netspec.compiler.passes import optimize
 
@@ -28,13 +29,14 @@ class Compiled:
     """A graph after all passes, scheduled; ``run`` gives every output and what every carried input became."""
 
     graph: Graph
+    few: bool = False
     optimized: Graph = field(init=False)
     executable: Executable = field(init=False)
 
     def __post_init__(self) -> None:
         verify(self.graph)
         tile = current().tile
-        self.optimized = optimize(self.graph, 16 * tile.vectors)
+        self.optimized = optimize(self.graph, 16 * tile.vectors, few=self.few)
         self.executable = prepare(self.optimized, tile)
 
     def run(self, arrays: Mapping[str, NDArray[Any]], batch: int, threads: int = 1, steps: int = 1) -> Arrays:

@@ -43,14 +43,14 @@ def test_npy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "code", "words"),
     [
-        ({"x": np.ones(3), "y": np.ones(4)}, "unequal-rows", "`x` and `y` differ in their rows"),
+        ({"x": np.ones(3), "y": np.ones(4)}, "unequal-rows", "`x` has 3 rows in `train`, and `y` has 4"),
         ({"x": np.array(1.0)}, "bad-npz", "x.npy is a single value"),
         ({"x": np.array([{}, {}])}, "bad-npz", "x.npy holds Python objects, which are never unpickled"),
         ({"x": np.ones(2, complex)}, "bad-npz", "neither numbers nor text"),
         ({"x": np.ones((0, 2))}, "no-rows", "`x` has no rows in x.npy"),
-        ({"x": b""}, "wrong-magic", "x.npy is no NumPy array: it begins with nothing"),
-        ({"x": b"PK\x03\x04"}, "wrong-magic", "the source `npz`"),
-        ({"x": b"\x93NUMPY\x01\x00"}, "truncated-file", "x.npy cannot be read"),
+        ({"x": b""}, "wrong-magic", "x.npy is no NumPy array: it is empty"),
+        ({"x": b"PK\x03\x04"}, "wrong-magic", "it is a zip archive"),
+        ({"x": b"\x93NUMPY\x01\x00"}, "truncated-file", "x.npy is cut short or damaged"),
     ],
 )
 def test_bad_npy(tmp_path: Path, arrays: dict[str, Any], code: str, words: str, fault: Fault) -> None:

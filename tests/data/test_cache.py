@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from netspec.data import fieldtype
 from netspec.data.cache import cached_table
-from netspec.data.table import Place, Table, make_table
+from netspec.data.table import Place, Table, fingerprint, make_table
 
 Array: TypeAlias = NDArray[Any]
 
@@ -41,6 +41,19 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "f"
     path.write_text("content")
     return path
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_a_fingerprint_sees_any_value_of_a_large_column(dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    column = rng.integers(256, size=(1_300_001, 3)).astype(dtype)
+    known = fingerprint({"x": column})
+    assert fingerprint({"x": column.copy()}) == known
+    for place in rng.integers(column.size, size=20):
+        changed = column.copy()
+        changed.reshape(-1)[place] += 1
+        assert fingerprint({"x": changed}) != known
+    assert fingerprint({"x": rng.permutation(column)}) != known
 
 
 @pytest.mark.parametrize("rows", [3, 300_000])  # read, and mapped

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+import netspec.data.cells
 from netspec.data.dataset import open_data
 from netspec.data.field import Field
 from netspec.data.fields.category import Category
@@ -41,6 +42,31 @@ def test_ways_of_writing_one_table(tmp_path: Path, content: str, options: dict[s
     table = opened(tmp_path, content, **options)
     assert table.columns["x"].tolist() == [1, 2]
     assert table.columns["y"].tolist() == ["a;b", "c"]
+
+
+@pytest.mark.parametrize("cells", [1, 8, 1 << 18])
+def test_a_file_is_the_same_in_whatever_parts_it_is_read(
+    tmp_path: Path, cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column is text by a cell far down or in another file, and what stood above it is not lost."""
+    monkeypatch.setattr(netspec.data.cells, "CELLS", cells)
+    first = "a,b,c,d,e\n" + "".join(f"{i}, 0{i} ,{'' if i % 3 else i},,{i}\n" for i in range(9)) + '9,"x\ny",9,,9\n'
+    (tmp_path / "1.csv").write_text(first)
+    (tmp_path / "2.csv").write_text("e,d,c,b,a\nw,,1e1,7,-5\n8,,inf,?,\n")
+    (tmp_path / "3.csv").write_text("a,b,c,d,e\n1,2,3,,5\n")
+    table = Csv(path={"train": ("1.csv", "2.csv"), "test": "3.csv"}, missing="?").open(tmp_path)
+    assert table.types["a"].kind == table.types["c"].kind == "number"
+    assert table.types["b"].kind == table.types["d"].kind == table.types["e"].kind == "text"
+    np.testing.assert_array_equal(table.columns["a"], [*range(10), -5, np.nan, 1])
+    np.testing.assert_array_equal(
+        table.columns["c"], [0, np.nan, np.nan, 3, np.nan, np.nan, 6, np.nan, np.nan, 9, 10, np.inf, 3]
+    )
+    assert table.columns["b"].tolist() == [*(f"0{i}" for i in range(9)), "x\ny", "7", "", "2"]
+    assert table.columns["d"].tolist() == [""] * 13
+    assert table.columns["e"].tolist() == [*map(str, range(10)), "w", "8", "5"]
+    assert table.splits == {"train": range(12), "test": range(12, 13)}
+    places = [table.place(row) for row in (0, 9, 10, 12)]
+    assert places == ["1.csv, line 2", "1.csv, line 12", "2.csv, line 2", "3.csv, line 2"]
 
 
 def test_without_quotes_they_are_text(tmp_path: Path) -> None:
@@ -88,7 +114,7 @@ def test_a_column_is_text_where_one_file_has_text(tmp_path: Path) -> None:
             "1,2\n1\n",
             {"header": False, "columns": ("x", "y")},
             "ragged-row",
-            "line 2: 1 cells, and `columns` names 2 columns",
+            "line 2: 1 cell, and `columns` names 2 columns",
         ),
         ("1,2\n1\n", {"header": False}, "ragged-row", "the first row has 2 columns"),
         ("1,2\n", {}, "no-header", "`csv: {header: false, ...}`"),

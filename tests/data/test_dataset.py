@@ -275,7 +275,7 @@ def test_not_finite_numbers_of_an_archive(tmp_path: Path, fault: Fault) -> None:
     x[17, 1] = np.nan
     np.savez(tmp_path / "a.npz", x=x, y=x + np.inf)
     data = DataSection(source=Npz(path="a.npz"))
-    assert "a.npz, row 18, column `x`: no value" in fault(lambda: open_data(data, tmp_path, 0, needed=("x",)))[1]
+    assert "a.npz, row 18, column `x` at [1]: no value" in fault(lambda: open_data(data, tmp_path, 0, needed=("x",)))[1]
     assert fault(lambda: open_data(data, tmp_path, 0, needed=("y",)))[0] == "not-finite"
 
 

@@ -102,7 +102,7 @@ def test_dropped_rows_keep_their_numbers(tmp_path: Path, fault: Fault) -> None:
 @pytest.mark.parametrize(
     ("field", "train", "code", "words"),
     [
-        (Number(of="a", missing="mean"), "a,b\n,1\n,2\n", "missing-value", "`a` is empty in every row"),
+        (Number(of="a", missing="mean"), "a,b\n,1\n,2\n", "missing-value", "`a` of train.csv is empty in every row"),
         (Number(of="a"), "a,b\n,1\n1,2\n", "missing-value", "`missing: median`"),
         (OneHot(of="a", missing="most_frequent"), "a,b\n,1\n,2\n", "missing-value", "no value in any training row"),
         (Category(of="a"), "a,b\np,1\n,2\n", "missing-value", "train.csv, line 3, column `a`"),
@@ -252,7 +252,7 @@ def test_split_by_a_column(tmp_path: Path) -> None:
         ({"by": "prat"}, "unknown-column", "did you mean `part`?"),
         ({"by": "x"}, "unknown-split", "a.csv, line 2, column `x`: `1` is no split"),
         ({"by": {"column": "x", "test": [7]}}, "empty-split", "no row has `7` in `x`"),
-        ({"by": {"column": "x", "test": [1, 2]}}, "empty-split", "no rows are left for `train`"),
+        ({"by": {"column": "x", "test": [1, 2]}}, "empty-split", "the split `train` has no rows"),
         ({"by": {"column": "x", "test": [1], "validation": [1]}}, "split-exists", "names `1` for two splits"),
         ({"by": {"column": "x", "test": [1]}, "test": 1}, "split-exists", "`split.test` asks for rows"),
     ],

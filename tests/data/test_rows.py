@@ -13,6 +13,7 @@ from netspec.data.dataset import Dataset, open_data
 from netspec.data.field import Field
 from netspec.data.fields.category import Category
 from netspec.data.fields.number import Number
+from netspec.data.fields.one_hot import OneHot
 from netspec.data.rows import encode_rows, read_rows, table_of_rows
 from netspec.data.section import DataSection
 from netspec.data.sources.csv import Csv
@@ -79,6 +80,23 @@ def test_made_fields_may_be_given_by_value(cars: tuple[Dataset, dict[str, Field]
     assert encoded["origin"].tolist() == [2]
 
 
+def test_lists_are_not_offered_where_a_raw_column_has_the_name(tmp_path: Path, fault: Fault) -> None:
+    (tmp_path / "cars.csv").write_text("weight,origin\n3504,usa\n2000,japan\n1800,eu\n")
+    fields: dict[str, Field] = {"origin": OneHot(of="origin"), "place": OneHot(of="origin")}
+    data = open_data(DataSection(source=Csv(path="cars.csv"), fields=fields), tmp_path, 0)
+    table = table_of_rows([{"weight": 1}], GIVEN)
+    said = {name: fault(lambda: encode_rows(table, fields, data.fitted, [name]))[1] for name in fields}  # noqa: B023
+    assert "give it, or columns `origin.0` to `origin.2`\n" in said["origin"]
+    assert "give it, or columns `place.0` to `place.2`, or lists `place` in JSON\n" in said["place"]
+
+
+def test_one_row_without_an_axis_of_rows_is_told(tmp_path: Path, fault: Fault) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(2))
+    code, text = fault(lambda: encode_rows(read_rows(tmp_path / "a.npy", "x"), {}, XOR.fitted, ["x"]))
+    assert code == "wrong-shape"
+    assert "one row alone is `array[None]`" in text
+
+
 def test_images_stay_bytes() -> None:
     digits = open_data(DataSection(source=Sklearn(name="digits")), Path(), 0)
     table = table_of_rows([{"image": digits.columns["image"][5].tolist()}], GIVEN)
@@ -90,10 +108,10 @@ def test_images_stay_bytes() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "code", "words"),
     [
-        ("a.csv", "p,q,r\n0,1,1\n", "unknown-column", "a.csv has no values for the input `x`"),
+        ("a.csv", "p,q,r\n0,1,1\n", "unknown-column", "there are no values for the input `x` in a.csv"),
         ("a.csv", "p,q\n0,one\n", "text-in-number", "a.csv, line 2, column `q`: `one` is not a number"),
         ("a.csv", "p,q\n0,1\n0,\n", "missing-value", "a.csv, line 3, column `q`"),
-        ("a.jsonl", "", "no-rows", "a.jsonl has no rows"),
+        ("a.jsonl", "", "no-rows", "there are no rows in a.jsonl"),
         ("a.jsonl", "{", "bad-json", "a.jsonl, line 1"),
         ("a.jsonl", '{"x": [0, 1]}\n3', "bad-json", "a.jsonl, line 2: a row is a map"),
         (
@@ -102,12 +120,16 @@ def test_images_stay_bytes() -> None:
             "unequal-columns",
             "a.jsonl, line 2 and the first row differ in `x`, `y`",
         ),
-        ("a.jsonl", '{"x": [0, 1]}\n{"x": [0]}', "wrong-shape", "a.jsonl, line 2, `x`: shape [1]"),
+        ("a.jsonl", '{"x": [0, 1]}\n{"x": [0]}', "wrong-shape", "a.jsonl, line 2, column `x`: shape [1]"),
         ("a.jsonl", '{"x": [0, 1, 2]}', "wrong-shape", "`x` has the shape [3], and the network reads [2]"),
-        ("a.jsonl", '{"x": [[0], [1, 2]]}', "text-in-number", "a.jsonl, line 1, `x`"),
-        ("a.jsonl", '{"x": [0, null]}', "missing-value", "a.jsonl, line 1, column `x`: no value"),
-        ("a.jsonl", '{"x": [0, Infinity]}', "not-finite", "a.jsonl, line 1, column `x`"),
-        ("a.txt", "0 1", "unknown-format", "rows are read from .csv, .jsonl, .npz"),
+        ("a.jsonl", '{"x": [0, 1]}\n{"x": [0, ', "bad-json", "a.jsonl, line 2, column 11: Expecting value"),
+        ("a.jsonl", '{"x": [0, 1]}\n{}', "unequal-columns", "where there is no value, write `null`"),
+        ("a.jsonl", '{"x": [[0], [1, 2]]}', "wrong-shape", "a.jsonl, line 1, column `x`: its lists differ in length"),
+        ("a.jsonl", '{"x": [0, "one"]}', "text-in-number", "a.jsonl, line 1, column `x`: `one` is not a number"),
+        ("a.jsonl", '{"x": {"a": 1}}', "text-in-number", "a.jsonl, line 1, column `x`"),
+        ("a.jsonl", '{"x": [0, null]}', "missing-value", "a.jsonl, line 1, column `x` at [1]: no value"),
+        ("a.jsonl", '{"x": [0, Infinity]}', "not-finite", "a.jsonl, line 1, column `x` at [1]: inf is"),
+        ("a.txt", "0 1", "unknown-format", "rows are read from .csv, .tsv, .jsonl, .npz, .npy, .parquet"),
     ],
 )
 def test_rows_that_do_not_fit(*, tmp_path: Path, name: str, content: str, code: str, words: str, fault: Fault) -> None:

@@ -133,8 +133,9 @@ def test_idx_of_numbers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "code", "words"),
     [
-        (b"", "wrong-magic", "train-x is no IDX file: it begins with nothing"),
-        (b"\x89PNG....", "wrong-magic", "begins with 89 50 4e 47"),
+        (b"", "wrong-magic", "train-x is no IDX file: it is empty"),
+        (b"\x89PNG....", "wrong-magic", "it is a picture"),
+        (b"\x89ABC....", "wrong-magic", "begins with 89 41 42 43"),
         (
             idx(np.zeros((5, 4, 3), np.uint8))[:-7],
             "truncated-file",
@@ -147,7 +148,7 @@ def test_idx_of_numbers(tmp_path: Path) -> None:
             "truncated-file",
             "train-x cannot be unpacked",
         ),
-        (idx(np.zeros((4, 4, 3), np.uint8)), "unequal-rows", "`x` and `y` differ in their rows"),
+        (idx(np.zeros((4, 4, 3), np.uint8)), "unequal-rows", "`x` has 4 rows in `train`, and `y` has 5"),
     ],
 )
 def test_damaged_idx(small_idx: Path, content: bytes, code: str, words: str, fault: Fault) -> None:
@@ -184,8 +185,8 @@ def test_csv_by_split_and_pattern(tmp_path: Path) -> None:
         (b"x,y\n", "no-rows", "a.csv has no rows below its header"),
         (b"1,2\n3,4\n", "no-header", "its first line holds only numbers"),
         (b"x,\n3,4\n", "no-header", "column 2 has no name"),
-        (b"x,x\n3,4\n", "duplicate-column", "two columns `x`"),
-        (b"x,y\n3,4\n3\n", "ragged-row", "a.csv, line 3: 1 cells, and the header names 2 columns"),
+        (b"x,x\n3,4\n", "duplicate-column", "columns 1 and 2 are both called `x`"),
+        (b"x,y\n3,4\n3\n", "ragged-row", "a.csv, line 3: 1 cell, and the header names 2 columns"),
         (b"x,y\n3,\xff\n", "not-utf8", "a.csv is not UTF-8"),
         (b'x,y\n3,"4\n', "bad-csv", "a.csv, line 2"),
     ],
@@ -232,7 +233,7 @@ def test_npz(tmp_path: Path) -> None:
     ("arrays", "code", "words"),
     [
         ({"x": np.ones(3), "y": np.ones(4)}, "unequal-rows", "`x` has 3, `y` has 4"),
-        ({"x": np.array([{}, {}])}, "bad-npz", "a.npz cannot be read"),
+        ({"x": np.array([{}, {}])}, "bad-npz", "the array `x` of a.npz holds Python objects"),
         ({"x": np.array(3.0)}, "bad-npz", "single value"),
         ({"x": np.ones(2, complex)}, "bad-npz", "neither numbers nor text"),
         ({}, "no-rows", "holds no arrays"),
@@ -246,11 +247,11 @@ def test_bad_npz(tmp_path: Path, arrays: dict[str, Any], code: str, words: str, 
 
 
 def test_what_is_no_npz(tmp_path: Path, fault: Fault) -> None:
-    for content in (b"", b"PK\x03\x04 torn", b"hello"):
+    for content, code in ((b"", "wrong-magic"), (b"PK\x03\x04 torn", "truncated-file"), (b"hello", "wrong-magic")):
         (tmp_path / "a.npz").write_bytes(content)
-        assert fault(lambda: Npz(path="a.npz").open(tmp_path))[0] == "bad-npz"
+        assert fault(lambda: Npz(path="a.npz").open(tmp_path))[0] == code
     np.save(tmp_path / "b.npy", np.ones(3))
-    assert fault(lambda: Npz(path="b.npy").open(tmp_path))[0] == "bad-npz"
+    assert fault(lambda: Npz(path="b.npy").open(tmp_path))[0] == "wrong-magic"
 
 
 def test_absent_mnist_says_where_files_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault) -> None:

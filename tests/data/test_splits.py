@@ -53,7 +53,7 @@ def test_strata_keep_their_ratio(rows: int, seed: int, data: st.DataObject) -> N
 
 def test_folds_share_out_every_row_once() -> None:
     groups = np.arange(103) % 2
-    folds = [split_rows(Split(folds=10), {"train": range(103)}, 0, groups=groups, fold=k)["test"] for k in range(10)]
+    folds = [split_rows(Split(folds=10, fold=k), {"train": range(103)}, 0, groups=groups)["test"] for k in range(1, 11)]
     assert np.array_equal(np.sort(np.concatenate(folds)), np.arange(103))
     assert {len(fold) for fold in folds} == {10, 11}
     assert all(abs(groups[fold].mean() - 0.5) <= 0.1 for fold in folds)
@@ -72,7 +72,6 @@ def test_folds_share_out_every_row_once() -> None:
         (Split(test=0.001), ROWS, "empty-split", "`split.test: 0.001` of 100 rows is no row"),
         (Split(test=5), ROWS | {"test": range(3)}, "split-exists", "its own `test` split of 3 rows"),
         (Split(folds=5), ROWS | {"test": range(3)}, "split-exists", "`split.folds` asks for rows"),
-        (Split(folds=5, test=3), ROWS, "split-exists", "both make the test split"),
         (Split(folds=101), ROWS, "too-few-rows", "101 parts"),
     ],
 )
@@ -80,6 +79,19 @@ def test_what_cannot_be_split(split: Split, own: dict[str, range], code: str, wo
     found, text = fault(lambda: split_rows(split, own, 0))
     assert found == code
     assert words in text
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"folds": 5, "test": 3}, "both make the test split"),
+        ({"folds": 5, "fold": 6}, "there is no part 6 of 5"),
+        ({"fold": 1}, "there is no part 1 of rows that `folds` does not cut"),
+    ],
+)
+def test_a_test_split_is_one_part_or_one_share(said: dict[str, int], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Split.model_validate(said)
 
 
 @pytest.mark.parametrize("bad", [0, 1.0, 1.5, -3, 0.0, True, "5"])

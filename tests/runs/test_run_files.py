@@ -159,12 +159,37 @@ def test_a_line_torn_in_the_middle_hides_no_other(tmp_path: Path) -> None:
 
 def test_metrics_are_cut_back_to_the_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
-    assert cut_metrics(path, 1) == 0
     with MetricsLog(path) as log:
+        marks = [log.sync()]
         for epoch in (1, 2, 3):
             log.append({"epoch": epoch, "step": 10 * epoch, "split": "train"})
             log.append({"epoch": epoch, "step": 10 * epoch, "split": "validation"})
-    before = path.read_bytes().splitlines(keepends=True)
-    assert cut_metrics(path, 2) == 2
-    assert path.read_bytes().splitlines(keepends=True) == before[:4]
+            marks.append(log.sync())
+    whole = path.read_bytes()
+    for epoch in (3, 2):
+        assert cut_metrics(path, marks[epoch], epoch) is None
+        assert path.read_bytes().splitlines() == whole.splitlines()[: 2 * epoch]
+    with MetricsLog(path) as log:  # opened again, it knows what is there
+        assert log.sync() == marks[2]
+    assert cut_metrics(tmp_path / "none.jsonl", marks[0], 0) is None
     assert read_metrics(tmp_path / "none.jsonl") == []
+
+
+def test_metrics_that_changed_are_told_and_what_is_left_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    with MetricsLog(path) as log:
+        for epoch in (1, 2, 3):
+            log.append({"epoch": epoch, "step": 10 * epoch})
+        mark = log.sync()
+    whole = path.read_bytes()
+    first, second, third = whole.splitlines(keepends=True)
+    for left, epochs in ((b"", []), (first + second[:9], [1]), (first + b"\0\xff\n" + third, [1, 3])):
+        path.write_bytes(left)
+        told = cut_metrics(path, mark, 3)
+        assert told is not None
+        assert f"{len(epochs)} lines are left" in told
+        assert [line["epoch"] for line in read_metrics(path)] == epochs
+    path.write_bytes(whole.replace(b'"step": 20', b'"step": 21'))
+    assert cut_metrics(path, mark, 3) is not None
+    path.unlink()
+    assert cut_metrics(path, mark, 3) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import signal
 import subprocess
@@ -70,8 +71,22 @@ def test_out_is_the_folder_itself(tmp_path: Path) -> None:
 
 def test_runs_cannot_lie_in_a_file(root: Path) -> None:
     root.write_text("")
-    with pytest.raises(EnvironmentFault):
+    with pytest.raises(EnvironmentFault) as raised:
         create_run("x")
+    assert "a file stands where a folder is to be" in raised.value.render()
+
+
+def test_a_run_on_a_read_only_disk_goes_on_as_a_copy(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = create_run("x")
+
+    def refuse(path: Path, *_: object) -> int:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr("netspec.runs.run.os.open", refuse)
+    with pytest.raises(EnvironmentFault) as raised, run.lock():
+        raise AssertionError("never locked")
+    assert "choose a folder you may write to for a copy of the run" in raised.value.render()
+    assert "--out" not in raised.value.render()
 
 
 def test_a_run_is_found_by_path_name_and_newest(root: Path, tmp_path: Path) -> None:
@@ -81,11 +96,21 @@ def test_a_run_is_found_by_path_name_and_newest(root: Path, tmp_path: Path) -> N
     assert find_run("digits-0001") == first
     assert find_run(str(first.path)) == first
     assert find_run("digits").path == second.path
-    assert find_run("@last").path == second.path
-    assert find_run("xor").path == other.path
-    other.update(started="2026-01-03T00:00:00Z")
     assert find_run("@last").path == other.path
+    assert find_run("xor").path == other.path
     assert [run.name for run in all_runs()] == ["digits-0001", "digits-0002", "xor-0001"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"gone-0001", b"..", b"\xff\0", b"/", b"digits-0001/../xor-0001"])
+def test_a_clock_that_jumps_back_does_not_make_an_old_run_the_last(root: Path, content: bytes | None) -> None:
+    make("digits", "2026-01-02T00:00:00Z")
+    last = make("xor", "1970-01-01T00:00:00Z")
+    assert find_run("@last").path == last.path
+    # Only without the file that tells, or with a damaged one, times have to.
+    (root / ".newest").unlink()
+    if content is not None:
+        (root / ".newest").write_bytes(content)
+    assert find_run("@last").name == "digits-0001"
 
 
 def test_a_number_without_a_record_is_no_run(root: Path) -> None:

@@ -181,7 +181,7 @@ def test_use_of_a_block_speaks_for_what_is_inside() -> None:
     assert found["b.e.2.bias"].init.kind == "constant"
     assert found["b.e.1.bias"].init.kind == "zeros"
     assert (found["b.d.kernel"].lr_scale, found["b.e.1.kernel"].lr_scale) == (0.5, 1.5)
-    assert (found["b.d.kernel"].l2, found["b.d.bias"].l2) == (0.1, 0.0)
+    assert (found["b.d.kernel"].regularize.l2, found["b.d.bias"].regularize.l2) == (0.1, 0.0)
 
 
 def test_what_a_spec_defines_hides_a_built_in() -> None:

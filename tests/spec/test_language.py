@@ -50,7 +50,6 @@ KINDS: Final = {
     ],
     "kim_cnn": [
         "source lines", "field tokens", "layer embedding", "layer conv1d", "layer max_over_time", "optimizer adadelta",
-        "regularizer max_norm",
     ],
     "lenet5_1998": ["layer zero_pad", "layer conv2d", "layer avg_pool2d", "layer rbf"],
     "nplm": ["source windows", "field tokens", "layer embedding", "metric perplexity"],

@@ -18,7 +18,10 @@ from netspec.spec.resolved import resolved
 from netspec.spec.tree import plain
 from netspec.spec.yaml import read_text
 
-GALLERY = sorted((Path(__file__).parents[2] / "specs").rglob("*.yaml"))
+# A file without its own `netspec:` is a fragment, which others include.
+GALLERY = [
+    p for p in sorted((Path(__file__).parents[2] / "specs").rglob("*.yaml")) if "\nnetspec: 1" in p.read_text("utf-8")
+]
 
 WHOLE = """
     netspec: 1

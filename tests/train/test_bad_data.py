@@ -2,95 +2,43 @@
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
+import bad_data
 import pytest
 
 from netspec import api
-from netspec.diagnostics import DataError
-
-SPEC = """
-netspec: 1
-data:
-  source: {source}
-  {more}
-network:
-  inputs: {{x: [2]}}
-  layers: [{{dense: {{units: 3, name: logits}}}}]
-loss: cross_entropy
-optimizer: {{sgd: {{lr: 0.1}}}}
-train: {{epochs: 1, batch: {batch}}}
-"""
-CSV = "{csv: {path: a.csv}}"
-FIELDS = "fields: {x: {number: [a, b]}, k: {category: {of: k, classes: [p, q, r]}}}"
-GOOD = "a,b,k\n1,2,p\n3,5,q\n4,4,r\n0,1,p\n"
-IDX = "{idx: {fields: {x: x.idx, k: k.idx}}}"
+from netspec.diagnostics import NetspecError
 
 
-def idx(array: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], code: int = 8) -> bytes:
-    return bytes([0, 0, code, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
-
-
-LABELS = idx(np.array([0, 1, 2, 0], np.uint8))
-FLOATS = idx(np.arange(8, dtype=">f4").reshape(4, 2), 13)
-
-
-@pytest.mark.parametrize(
-    ("files", "source", "more", "code", "words"),
-    [
-        ({}, CSV, FIELDS, "missing-file", "there is no file `a.csv`"),
-        ({"a.csv": GOOD.replace("b,k", "bb,k")}, CSV, FIELDS, "unknown-column", "no column `b`"),
-        ({"a.csv": GOOD.replace("5,", "")}, CSV, FIELDS, "ragged-row", "a.csv, line 3: 2 cells"),
-        ({"a.csv": GOOD.replace("5", "five")}, CSV, FIELDS, "text-in-number", "a.csv, line 3, column `b`: `five`"),
-        ({"a.csv": GOOD.replace("q", "s")}, CSV, FIELDS, "unknown-class", "a.csv, line 3, column `k`: `s`"),
-        ({"a.csv": GOOD.replace("5", "")}, CSV, FIELDS, "missing-value", "a.csv, line 3, column `b`: no value"),
-        ({"a.csv": GOOD.replace("5", "nan")}, CSV, FIELDS, "missing-value", "a.csv, line 3, column `b`"),
-        ({"a.csv": GOOD.replace("5", "inf")}, CSV, FIELDS, "not-finite", "a.csv, line 3, column `b`: inf"),
-        ({"a.csv": GOOD.replace("5", "1e40")}, CSV, FIELDS, "not-finite", "a.csv, line 3, column `b`: 1e+40"),
-        ({"x.idx": FLOATS[:-3], "k.idx": LABELS}, IDX, "", "truncated-file", "x.idx holds 41 bytes"),
-        ({"x.idx": b"x,y\n1,2\n", "k.idx": LABELS}, IDX, "", "wrong-magic", "x.idx is no IDX file"),
-        (
-            {"x.idx": FLOATS, "k.idx": idx(np.array([0, 1, 255, 0], np.uint8), 9)},
-            IDX,
-            "",
-            "label-out-of-range",
-            "`k` holds -1",
-        ),
-        ({"a.csv": GOOD}, CSV, FIELDS + "\n  split: {test: 0.1}", "empty-split", "of 4 rows is no row"),
-        (
-            {"a.csv": GOOD.replace(",5", ",2").replace(",4", ",2").replace(",1", ",2")},
-            CSV,
-            FIELDS + "\n  standardize: true",
-            "constant-column",
-            "`b` in `x` is 2 in every training row",
-        ),
-    ],
-)
-def test_one_diagnostic_and_no_run(
-    *, tmp_path: Path, files: dict[str, str | bytes], source: str, more: str, code: str, words: str
+@pytest.mark.parametrize("source", ["csv_files", "fields", "idx_files", "archives", "parquet_files"])
+def test_what_is_said_of_bad_data(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, golden: Callable[[str, str], None]
 ) -> None:
-    for name, content in files.items():
-        (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
-    spec = tmp_path / "spec.yaml"
-    spec.write_text(SPEC.format(source=source, more=more, batch="full"))
-    with pytest.raises(DataError) as raised:
-        api.train(spec, out=tmp_path / "run")
-    assert [d.code for d in raised.value.diagnostics] == [code]
-    assert words in raised.value.render()
-    assert not (tmp_path / "run").exists()
+    monkeypatch.delenv("NETSPEC_DATA", raising=False)
+    if source == "parquet_files":
+        pytest.importorskip("pyarrow")
+    said = []
+    for number, (name, case) in enumerate(getattr(bad_data, source)().found.items()):
+        folder = tmp_path / str(number)
+        for file, content in case.files.items():
+            path = folder / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        folder.mkdir(exist_ok=True)
+        monkeypatch.chdir(folder)
+        Path("spec.yaml").write_text(case.spec)
+        with pytest.raises(NetspecError) as raised:
+            api.train(Path("spec.yaml"), out=Path("run"))
+        assert not Path("run").exists(), name
+        said.append(f"## {name}\n\n{raised.value.render()}")
+    golden(f"bad_{source}.txt", "\n".join(said))
 
 
-def test_fewer_rows_than_a_batch(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text(GOOD)
+def test_the_default_batch_gives_way_to_fewer_rows(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(bad_data.GOOD)
     spec = tmp_path / "spec.yaml"
-    spec.write_text(SPEC.format(source=CSV, more=FIELDS, batch=5))
-    with pytest.raises(DataError) as raised:
-        api.train(spec, out=tmp_path / "run")
-    assert raised.value.diagnostics[0].code == "too-few-rows"
-    assert "`train.batch` is 5, and the split `train` has 4 rows" in raised.value.render()
-    assert not (tmp_path / "run").exists()
-    for batch in (4, 32):  # 32 is what it is where nothing is said, and gives way
-        spec.write_text(SPEC.format(source=CSV, more=FIELDS, batch=batch))
+    for batch in (4, 32):
+        spec.write_text(bad_data.Case({}, batch=batch).spec)
         assert api.train(spec, out=tmp_path / f"run{batch}").status == "finished"

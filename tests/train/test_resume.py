@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from trainings import OWN_SPECS, left_by, resumed, trained
 
 from netspec import api
-from netspec.diagnostics import DataError, EnvironmentFault, NetspecError
+from netspec.diagnostics import DataError, EnvironmentFault
 from netspec.runs.folder import RunChoiceError
 from netspec.runs.run import Run
+from netspec.train.progress import Silent
 
 OWN = {path.stem: path for path in OWN_SPECS}
 
@@ -98,6 +100,22 @@ def test_early_stop_is_not_forgotten(tmp_path: Path) -> None:
         api.train(resume=str(tmp_path / "parts"))
 
 
+def test_early_stop_says_why_there_are_no_more_epochs(tmp_path: Path) -> None:
+    class Remarks(Silent):
+        heard: ClassVar[list[str]] = []
+
+        def remark(self, text: str) -> None:
+            self.heard.append(text)
+
+    for patience in ("3", "1000"):
+        given = ["train.epochs=100", f"train.early_stop={{patience: {patience}}}"]
+        api.train(OWN["dropout_remainder"], out=tmp_path / patience, overrides=given, progress=Remarks())
+    (told,) = Remarks.heard
+    assert told.startswith(
+        "stopped before epoch 100: the loss on the split `validation` has not got better for 3 epochs"
+    )
+
+
 def test_changed_data_are_refused(tmp_path: Path) -> None:
     table, spec = tmp_path / "table.csv", tmp_path / "table.yaml"
     table.write_text("a,b,c\n" + "".join(f"{i},{i * i % 7},{i % 5}\n" for i in range(13)))
@@ -105,9 +123,25 @@ def test_changed_data_are_refused(tmp_path: Path) -> None:
     whole = trained(spec, tmp_path / "whole")
     trained(spec, tmp_path / "run", steps=7)
     good = table.read_text()
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").glob("*.*") if path.name != ".lock"}
     table.write_text(good.replace("12,", "11,"))
-    with pytest.raises(DataError, match="have changed"):
+    with pytest.raises(DataError, match="not those that it began with") as raised:
         api.train(resume=str(tmp_path / "run"))
+    assert raised.value.render().count("= note: ") == 1
+    assert "= note: the field `x` differs" in raised.value.render()
+    table.write_text(good + "1,2,3\n")
+    with pytest.raises(DataError, match="not those that it began with") as raised:
+        api.train(resume=str(tmp_path / "run"))
+    assert "= note: `train` had 13 rows, and has 14" in raised.value.render()
+    table.write_text(good.replace("\n", ",z\n"))
+    with pytest.raises(DataError, match="not those that it began with") as raised:
+        api.train(resume=str(tmp_path / "run"))
+    assert "= note: what differs is read by no field" in raised.value.render()
+    assert before == {path.name: path.read_bytes() for path in (tmp_path / "run").glob("*.*") if path.name != ".lock"}
+    # The way out that it names: what was learnt, on the new data.
+    weights = tmp_path / "run" / "last.safetensors"
+    assert f"--weights {weights}`" in raised.value.render()
+    api.train(spec, out=tmp_path / "anew", weights=weights, steps=1)
     table.write_text(good)
     # A run finds its data by its own record, wherever its folder lies now.
     shutil.move(tmp_path / "run", tmp_path / "moved")
@@ -121,15 +155,3 @@ def test_a_run_that_another_holds_is_left_alone(tmp_path: Path) -> None:
         api.train(resume=str(tmp_path / "run"))
     assert before == {path.name: path.read_bytes() for path in (tmp_path / "run").glob("*.*") if path.name != ".lock"}
     resumed(tmp_path / "run")
-
-
-def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
-    trained(OWN["tied_autoencoder"], tmp_path / "run", steps=3)
-    state = Run(tmp_path / "run").state
-    whole = state.read_bytes()
-    state.write_bytes(whole[:-5] + b"00000")
-    with pytest.raises(NetspecError, match="damaged"):
-        api.train(resume=str(tmp_path / "run"))
-    state.unlink()
-    with pytest.raises(DataError, match="there is no checkpoint"):
-        api.train(resume=str(tmp_path / "run"))

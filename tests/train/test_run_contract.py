@@ -11,7 +11,7 @@ import pytest
 from trainings import CHECKOUT, OWN_SPECS, netspec, printed
 
 from netspec import api
-from netspec.diagnostics import DataError
+from netspec.diagnostics import SpecError
 from netspec.runs.checkpoint import load_weights
 
 DIGITS = CHECKOUT / "specs" / "digits.yaml"
@@ -121,7 +121,8 @@ def test_folders_are_numbered_and_found_again(tmp_path: Path) -> None:
     runs = {"NETSPEC_RUNS": str(tmp_path / "elsewhere")}
     for _ in range(2):
         netspec("train", XOR, "--steps", "5", "--quiet", cwd=tmp_path, **runs)
-    assert [path.name for path in sorted((tmp_path / "elsewhere").iterdir())] == ["xor-0001", "xor-0002"]
+    made = sorted(path.name for path in (tmp_path / "elsewhere").iterdir() if path.is_dir())
+    assert made == ["xor-0001", "xor-0002"]
     for name in ("@last", "xor", "xor-0002"):
         facts = printed(netspec("evaluate", name, "--json", cwd=tmp_path, **runs))
         assert (facts["version"], facts["name"]) == (1, "xor-0002")
@@ -173,13 +174,21 @@ def test_a_spec_that_cannot_train_says_what_is_missing(key: str, tmp_path: Path)
 
 def test_odd_amounts_of_work(tmp_path: Path) -> None:
     # A batch of more rows than there are is a slip of the pen; no epoch at all is the network as initialised.
-    with pytest.raises(DataError, match="has 150 rows"):
+    with pytest.raises(SpecError, match="has 150 rows"):
         api.train(OWN["tied_autoencoder"], out=tmp_path / "more", overrides=("train.batch=5000",))
     assert not (tmp_path / "more").exists()
     none = api.train(OWN["tied_autoencoder"], out=tmp_path / "none", overrides=("train.epochs=0",))
     assert (none.status, none.summary["epochs"], none.summary["best"]) == ("finished", 0, None)
     measured = api.evaluate(tmp_path / "none").splits
     assert measured == api.evaluate(OWN["tied_autoencoder"]).splits
+
+
+def test_expectations_are_shown_as_the_spec_writes_them(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(XOR.read_text(encoding="utf-8").replace("parameters: 9", 'parameters: "< 4000"'))
+    rows = [line.split() for line in netspec("evaluate", spec, "--check", code=1, cwd=tmp_path).stdout.splitlines()]
+    assert ["parameters", "<", "4000", "9", "ok"] in rows
+    assert ["train.accuracy", "==", "1"] in [row[:3] for row in rows]
 
 
 def test_max_seconds(tmp_path: Path) -> None:

@@ -5,39 +5,54 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from trainings import OWN_SPECS, SPECS, needs_data, trained
+from gallery import DRAWN, GALLERY, TRAINED, is_deep, is_real, small
+from trainings import OWN_SPECS, trained
 
 THREADS = (1, 2, 3, 5)
+SMALL = [spec for spec in TRAINED if not is_real(spec)]
+REAL = [spec for spec in TRAINED if is_real(spec)]
 
-# XOR has 2,000 epochs; 60 show the same.
-FEW = {"xor": ("train.epochs=60",), "digits": ("train.epochs=3",)}
+# Of the gallery's trainings so many steps: enough for epochs to end, and for any difference to show in the weights.
+STEPS = 300
 
 
-@pytest.mark.parametrize("spec", [s for s in (*SPECS, *OWN_SPECS) if not needs_data(s)], ids=lambda path: path.stem)
+def named(spec: Path) -> str:
+    return str(spec.relative_to(GALLERY)) if spec.is_relative_to(GALLERY) else spec.name
+
+
+def few(spec: Path) -> int | None:
+    return STEPS if spec.is_relative_to(GALLERY) else None
+
+
+@pytest.mark.parametrize("spec", [*SMALL, *OWN_SPECS], ids=named)
 def test_any_number_of_threads_trains_to_the_same_bits(spec: Path, tmp_path: Path) -> None:
-    overrides = FEW.get(spec.stem, ())
-    first = trained(spec, tmp_path / "first", overrides=overrides, threads=1)
-    assert first.summary["status"] == "finished"
+    first = trained(spec, tmp_path / "first", steps=few(spec), threads=1)
+    assert first.summary["status"] in {"finished", "stopped"}
     for threads in (*THREADS, None):
-        again = trained(spec, tmp_path / f"on-{threads}", overrides=overrides, threads=threads)
+        again = trained(spec, tmp_path / f"on-{threads}", steps=few(spec), threads=threads)
         assert again == first, f"{threads} threads"
 
 
-@pytest.mark.data
-@pytest.mark.parametrize("spec", [s for s in SPECS if needs_data(s)], ids=lambda path: path.stem)
-def test_real_data_train_to_the_same_bits(spec: Path, tmp_path: Path) -> None:
-    first = trained(spec, tmp_path / "first", threads=1, steps=30)
+def marks(spec: Path) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.data] * is_real(spec) + [pytest.mark.slow] * is_deep(spec)
+
+
+@pytest.mark.parametrize("spec", [pytest.param(p, id=named(p), marks=marks(p)) for p in [*REAL, *DRAWN]])
+def test_some_steps_lead_to_the_same_bits(spec: Path, tmp_path: Path) -> None:
+    """Of what reads real data, and of the deep networks made small."""
+    cut, steps = tuple(small(spec)), 4 if is_deep(spec) else 30
+    first = trained(spec, tmp_path / "first", threads=1, steps=steps, overrides=cut)
     for threads in THREADS:
-        assert trained(spec, tmp_path / f"on-{threads}", threads=threads, steps=30) == first, f"{threads} threads"
+        again = trained(spec, tmp_path / f"on-{threads}", threads=threads, steps=steps, overrides=cut)
+        assert again == first, f"{threads} threads"
 
 
-@pytest.mark.parametrize("spec", [s for s in (*SPECS, *OWN_SPECS) if not needs_data(s)], ids=lambda path: path.stem)
+@pytest.mark.parametrize("spec", [*SMALL, *OWN_SPECS], ids=named)
 def test_the_resolved_spec_trains_to_the_same_bits(spec: Path, tmp_path: Path) -> None:
-    overrides = FEW.get(spec.stem, ())
-    first = trained(spec, tmp_path / "first", overrides=overrides)
+    first = trained(spec, tmp_path / "first", steps=few(spec))
     resolved = tmp_path / "first" / "spec.yaml"
     text = resolved.read_text(encoding="utf-8")
-    assert trained(resolved, tmp_path / "second") == first
+    assert trained(resolved, tmp_path / "second", steps=few(spec)) == first
     assert (tmp_path / "second" / "spec.yaml").read_text(encoding="utf-8") == text
 
 

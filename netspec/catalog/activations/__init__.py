@@ -1,26 +1,11 @@
-"""What units do with their net input; one import line here adds an activation."""
+"""What units do with their net input; the name of a file here adds its activations."""
 
-from netspec.catalog.activations import (
-    elu,
-    gelu,
-    linear,
-    mish,
-    relu,
-    sigmoid,
-    silu,
-    softmax,
-    softplus,
-    softsign,
-    step,
-    tanh,
-)
 from netspec.catalog.activations.activation import Activation, FormulaActivation, activation, defined_activation
 
-__all__ = [
-    "Activation",
-    "FormulaActivation",
-    "activation",
-    "defined_activation",
+__all__ = ["Activation", "FormulaActivation", "activation", "defined_activation"]
+
+Activation.kinds.lie_in(
+    __name__,
     "elu",
     "gelu",
     "linear",
@@ -33,4 +18,4 @@ __all__ = [
     "softsign",
     "step",
     "tanh",
-]
+)

@@ -9,8 +9,10 @@ from typing import ClassVar
 from netspec.catalog.formulas import Parametric, declare, lower
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import Formula, FormulaError, parse
+from netspec.compiler.formula.expr import names
 from netspec.compiler.graph import Value
 from netspec.declared import Declared
+from netspec.tensortype import ShapeError, show_shape
 
 
 class Activation(Declared, family="activation"):
@@ -36,7 +38,14 @@ class FormulaActivation(Activation, Parametric):
         return self.bound(self.stable, ("x",))
 
     def apply(self, g: Scope, x: Value) -> Value:
-        return lower(g, self.computed(), {"x": x})
+        y = lower(g, self.computed(), {"x": x})
+        if y.type.shape != x.type.shape:
+            shapes = f"{show_shape(y.type.shape[1:])} for {show_shape(x.type.shape[1:])}"
+            raise ShapeError(
+                f"`{self.kind}` gives {shapes}, an activation gives a number for each",
+                "reductions are over all units: use them beside `x`, as in `x / sum(x)`",
+            )
+        return y
 
 
 def activation(
@@ -63,5 +72,7 @@ def defined_activation(name: str, formula: str, parameters: Mapping[str, float |
     found = parse(formula, ("x", *parameters))
     if len(found.outputs) != 1:
         raise FormulaError(f"an activation has one result, this formula has {len(found.outputs)}", 0, len(formula))
+    if "x" not in names(found.output):
+        raise FormulaError("an activation depends on `x`, this formula does not", 0, len(formula))
     members = {"formula": formula, "stable": formula, "reference": "the spec", "__doc__": f"``{formula}``"}
     return declare(FormulaActivation, name, parameters, members, registered=False)

@@ -36,7 +36,11 @@ class Ones(Initializer):
 
 
 class Constant(Initializer):
-    """One number everywhere; a spec may write the bare number."""
+    """One number everywhere; a spec may write the bare number.
+
+    Example:
+        0.5
+    """
 
     kind: ClassVar[str] = "constant"
     value: float = Field(description="The number.", json_schema_extra={"main": True})
@@ -46,7 +50,11 @@ class Constant(Initializer):
 
 
 class Given(Initializer):
-    """The very values, as nested lists in the weight's shape; a spec may write the bare list."""
+    """The very values, as nested lists in the weight's shape; a spec may write the bare list.
+
+    Example:
+        [[0.1, 0.2, 0.3], [-0.1, -0.2, -0.3]]
+    """
 
     kind: ClassVar[str] = "given"
     numbers: Numbers = Field(description="The values, row by row.", json_schema_extra={"main": True})
@@ -65,13 +73,14 @@ class Given(Initializer):
 
 
 class File(Initializer):
-    """The values of a ``.npy`` file of the weight's shape."""
+    """The values of a ``.npy`` file of the weight's shape.
+
+    Example:
+        {file: kernel.npy}
+    """
 
     kind: ClassVar[str] = "file"
     path: str = Field(description="The file, from the folder of the spec.", json_schema_extra={"main": True})
-
-    def at(self, base: Path) -> Initializer:
-        return File(path=str(base / self.path))
 
     def values(self, rng: np.random.Generator, shape: tuple[int, ...], fans: tuple[int, int]) -> npt.ArrayLike:
         import numpy as np
@@ -81,7 +90,11 @@ class File(Initializer):
         except OSError as error:
             raise unreadable(Path(self.path), error) from None
         except (ValueError, EOFError):
-            raise data_error("unreadable-file", f"{self.path} is no array of numbers in NumPy's format") from None
+            array = None
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
+            message = f"{self.path} is no array of numbers in NumPy's format"
+            raise data_error("unreadable-file", message, helps=["`numpy.save` writes one"])
         if array.shape != shape:
-            raise ShapeError(f"`{self.path}` holds {show_shape(array.shape)}, the weight is {show_shape(shape)}")
+            message = f"{self.path} holds {show_shape(array.shape)}, and the weight is {show_shape(shape)}"
+            raise data_error("wrong-shape", message)
         return np.asarray(array, np.float64)

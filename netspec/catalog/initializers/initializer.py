@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netspec.catalog.streams import initial_key
+from netspec.data.faults import data_error
 from netspec.declared import Declared
 from netspec.tensortype import Dim
 
@@ -34,16 +34,17 @@ class Initializer(Declared, family="initializer"):
 
         Raises:
             ShapeError: if it cannot fill ``shape``.
+            DataError: if they are not finite in float32, or a file does not hold them.
         """
         import numpy as np
 
         self.check(shape)
         rng = np.random.Generator(np.random.Philox(key=initial_key(seed, path)))
-        return np.array(np.broadcast_to(self.values(rng, shape, fans), shape), np.float32, order="C")
-
-    def at(self, base: Path) -> Initializer:
-        """The same, with the paths in it taken from the folder ``base``."""
-        return self
+        with np.errstate(over="ignore"):
+            drawn = np.array(np.broadcast_to(self.values(rng, shape, fans), shape), np.float32, order="C")
+        if not np.isfinite(drawn).all():
+            raise data_error("not-finite", f"`{path}` would begin with numbers that float32 does not hold")
+        return drawn
 
     @abstractmethod
     def values(self, rng: np.random.Generator, shape: tuple[int, ...], fans: tuple[int, int]) -> npt.ArrayLike:

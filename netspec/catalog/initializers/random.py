@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 class Uniform(Initializer):
-    """Uniform between ``low`` and ``high``."""
+    r"""$w \sim \mathcal{U}(a, b)$, uniform from ``low`` up to ``high``.
+
+    Example:
+        {uniform: {low: -0.5, high: 0.5}}
+    """
 
     kind: ClassVar[str] = "uniform"
     low: float = Field(default=-0.05, description="The least value.")
@@ -32,7 +36,11 @@ class Uniform(Initializer):
 
 
 class Normal(Initializer):
-    """Normal with ``mean`` and standard deviation ``std``; not truncated."""
+    r"""$w \sim \mathcal{N}(\mu, \sigma^2)$, normal with ``mean`` and standard deviation ``std``; not truncated.
+
+    Example:
+        {normal: {std: 0.1}}
+    """
 
     kind: ClassVar[str] = "normal"
     mean: float = Field(default=0.0, description="The centre.")

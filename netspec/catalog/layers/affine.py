@@ -18,10 +18,16 @@ from netspec.tensortype import Dim, ShapeError
 
 
 class Affine(Layer):
-    """``y = f(x * scale + bias)`` with a scale and bias for every channel, position or element of the fixed axes.
+    r"""$y = f(s x + b)$ with a scale $s$ and bias $b$ for every channel, position or element of the fixed axes.
 
-    Weights ``scale``, from ones, and ``bias``, from zeros; for an input ``[H, W, C]`` their shape is ``[C]`` per
+    Shapes: ``[...] -> [...]``, any.
+
+    Weights: ``scale``, from ones, and ``bias``, from zeros; for an input ``[H, W, C]`` their shape is ``[C]`` per
     channel, ``[H, W, 1]`` per position, ``[H, W, C]`` per element.
+
+    Example:
+        inputs: {image: [8, 8, 3]}
+        layers: [affine, {affine: {per: position, scale: false}}]
 
     Reference: LeCun et al. 1998, Gradient-based learning applied to document recognition (the subsampling layers).
     """
@@ -45,6 +51,7 @@ class Affine(Layer):
             y = apply(g, "y * s", y=y, s=g.parameter("scale", shape, Ones()))
         if self.bias:
             y = apply(g, "y + b", y=y, b=g.parameter("bias", shape, Zeros()))
+        g.net = y
         return self.activation.apply(g, y) if self.activation else y
 
     def weights(self, x: Value) -> tuple[Dim, ...]:

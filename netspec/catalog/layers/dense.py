@@ -18,10 +18,21 @@ from netspec.tensortype import Dim, ShapeError, product
 
 
 class Dense(Layer):
-    r"""$y = f(x W + b)$, ``(..., in) -> (..., units)``; the same at every place of the length axes before the last.
+    r"""$y = f(x W + b)$: each unit weighs all inputs, adds its bias and applies the activation $f$.
+
+    Shapes: ``[in] -> [units]``; ``[T, in] -> [T, units]`` with the same weights at every place of the length axes.
 
     Weights: ``kernel`` ``[in, units]``, from glorot_uniform; ``bias`` ``[units]``, from zeros, since the random kernel
     already tells units apart and a bias drawn at random would only shift what the activation sees.
+
+    Example:
+        inputs: {x: [64]}
+        layers:
+          - dense: {units: 32, activation: relu, init: he_normal}
+          - dense: 10
+
+    Reference: Rosenblatt 1958, The perceptron; Rumelhart, Hinton & Williams 1986, Learning representations by
+    back-propagating errors.
     """
 
     kind: ClassVar[str] = "dense"
@@ -32,6 +43,7 @@ class Dense(Layer):
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs
         net = net_input(g, self.kind, x, self.units, fan_out=self.units, bias=self.bias)
+        g.net = net
         y = self.activation.apply(g, net) if self.activation else net
         if x.type.rank == 2:
             g.units = Units(x, net, y)

@@ -16,10 +16,16 @@ from netspec.compiler.ops import Random
 
 
 class Dropout(Layer):
-    """In training each value is 0 with probability ``rate``, else ``x / (1 - rate)``; elsewhere nothing happens.
+    r"""In training $y = x / (1 - r)$, or 0 with the probability $r$, the rate; elsewhere $y = x$.
 
     The values are scaled in training, so that their mean is that of prediction. What is dropped is a function of seed,
     path, step and place: not of threads, and the same after a resume.
+
+    Shapes: ``[...] -> [...]``, any.
+
+    Example:
+        inputs: {x: [64]}
+        layers: [{dense: {units: 32, activation: relu}}, {dropout: 0.5}, {dense: 10}]
 
     Reference: Srivastava et al. 2014, Dropout: a simple way to prevent neural networks from overfitting.
     """

@@ -15,10 +15,16 @@ from netspec.compiler.ops import Slice, apply
 
 
 class Maxout(Layer):
-    r"""$y_j = \max_p (x W_p + b_p)_j$ over ``pieces`` weighted sums, ``(..., in) -> (..., units)``.
+    r"""$y_j = \max_p (x W_p + b_p)_j$ over ``pieces`` weighted sums.
+
+    Shapes: ``[in] -> [units]``; ``[T, in] -> [T, units]`` with the same weights at every place of the length axes.
 
     Weights: ``kernel`` ``[in, pieces * units]``, from glorot_uniform of one piece, and ``bias`` ``[pieces * units]``,
     from zeros; piece p of unit j is column ``p * units + j``.
+
+    Example:
+        inputs: {x: [64]}
+        layers: [{maxout: {units: 32, pieces: 4}}, {dense: 10}]
 
     Reference: Goodfellow et al. 2013, Maxout networks.
     """
@@ -38,4 +44,5 @@ class Maxout(Layer):
         largest, *others = (g.add(Slice(axis, start, stop), y) for start, stop in cuts)
         for piece in others:
             largest = apply(g, "max(a, b)", a=largest, b=piece)
+        g.net = largest
         return largest

@@ -17,7 +17,16 @@ from netspec.tensortype import Dim, ShapeError, broadcast
 
 
 class Add(Layer):
-    """The sum of all inputs, in order; an axis of size 1 is spread over that of the others."""
+    r"""$y = x_1 + x_2 + \ldots$, in order; an axis of size 1 is spread over that of the others.
+
+    Shapes: inputs of one shape, or with axes of size 1; the result has the larger of each.
+
+    Example:
+        inputs: {x: [8]}
+        layers:
+          - dense: {units: 8, activation: relu, name: branch}
+          - add: [branch, input]
+    """
 
     kind: ClassVar[str] = "add"
     many: ClassVar[bool] = True
@@ -27,7 +36,16 @@ class Add(Layer):
 
 
 class Multiply(Layer):
-    """The product of all inputs, elementwise, in order; an axis of size 1 is spread over that of the others."""
+    r"""$y = x_1 x_2 \cdots$ elementwise, in order; an axis of size 1 is spread over that of the others.
+
+    Shapes: inputs of one shape, or with axes of size 1; the result has the larger of each.
+
+    Example:
+        inputs: {x: [8]}
+        layers:
+          - dense: {units: 8, activation: sigmoid, name: gate}
+          - multiply: [gate, input]
+    """
 
     kind: ClassVar[str] = "multiply"
     many: ClassVar[bool] = True
@@ -37,7 +55,16 @@ class Multiply(Layer):
 
 
 class Concat(Layer):
-    """All inputs side by side along one axis, in order; the others must agree."""
+    r"""$y = [x_1, x_2, \ldots]$: all inputs side by side along one axis, in order.
+
+    Shapes: ``[..., a], [..., b] -> [..., a + b]``; all axes but the one must agree.
+
+    Example:
+        inputs: {left: [4], right: [6]}
+        layers:
+          - dense: {units: 8, from: left, name: l}
+          - concat: [l, right]
+    """
 
     kind: ClassVar[str] = "concat"
     many: ClassVar[bool] = True
@@ -47,14 +74,19 @@ class Concat(Layer):
         rank = inputs[0].type.rank - 1
         axis = self.axis + rank if self.axis < 0 else self.axis
         if not 0 <= axis < rank:
-            raise ShapeError(f"`concat` has no axis {self.axis} in {shown(inputs[0])}")
+            raise ShapeError(
+                f"`concat` has no axis {self.axis} in {shown(inputs[0])}", f"axes are 0 to {rank - 1}; -1 is the last"
+            )
         if len({_without(x.type.shape, axis + 1) for x in inputs}) > 1:
-            raise ShapeError(f"`concat` along axis {self.axis} needs all other axes equal, got {_listed(inputs)}")
+            raise ShapeError(
+                f"`concat` along axis {self.axis} needs all other axes equal, got {_listed(inputs)}",
+                _same_places(inputs) if axis == rank - 1 else None,
+            )
         return inputs[0] if len(inputs) == 1 else g.add(ConcatOp(axis + 1), *inputs)
 
 
 def _combine(g: Scope, kind: str, operator: str, inputs: Sequence[Value]) -> Value:
-    refused = ShapeError(f"`{kind}` needs inputs of one shape, got {_listed(inputs)}")
+    refused = ShapeError(f"`{kind}` needs inputs of one shape, got {_listed(inputs)}", _way_out(inputs))
     if len({x.type.rank for x in inputs}) > 1:
         raise refused
     try:
@@ -63,6 +95,27 @@ def _combine(g: Scope, kind: str, operator: str, inputs: Sequence[Value]) -> Val
         raise refused from None
     names = [f"x{i}" for i in range(len(inputs))]
     return apply(g, operator.join(names), **dict(zip(names, inputs, strict=True)))
+
+
+def _way_out(inputs: Sequence[Value]) -> str | None:
+    """What makes branches of maps fit one another: there is a way for the channels, and one for the places."""
+    if inputs[0].type.rank >= 3 and len({x.type.shape[:-1] for x in inputs}) == 1:
+        return "`zero_pad: {channels: [before, after]}`, or a convolution of kernel 1, gives a branch more channels"
+    return _same_places(inputs)
+
+
+def _same_places(inputs: Sequence[Value]) -> str | None:
+    """What makes maps of several sizes one size, and maps and vectors alike."""
+    ranks = {x.type.rank for x in inputs}
+    if len(ranks) > 1:
+        return (
+            "`- flatten` makes one axis of all; `global_avg_pool2d` and the like keep the channels"
+            if 2 in ranks
+            else None
+        )
+    if ranks.pop() < 3:
+        return None
+    return "`padding: same` keeps the size of a map; a stride has to stand in every branch, or `crop` cuts the larger"
 
 
 def _without(shape: tuple[Dim, ...], axis: int) -> tuple[Dim, ...]:

@@ -16,7 +16,14 @@ from netspec.tensortype import ShapeError, product, show_shape
 
 
 class Flatten(Layer):
-    """All fixed axes as one, ``(..., H, W, C) -> (..., H*W*C)``, row by row in the written order."""
+    r"""$y_{(h W + w) C + c} = x_{hwc}$: all fixed axes as one, row by row in the written order.
+
+    Shapes: ``[H, W, C] -> [H * W * C]``; length axes before them stay.
+
+    Example:
+        inputs: {image: [8, 8, 3]}
+        layers: [flatten, {dense: 10}]
+    """
 
     kind: ClassVar[str] = "flatten"
 
@@ -27,7 +34,14 @@ class Flatten(Layer):
 
 
 class Reshape(Layer):
-    """The fixed axes in another shape of as many values, row by row in the written order."""
+    """The fixed axes in another shape of as many values, row by row in the written order.
+
+    Shapes: ``[...] -> shape``; length axes before them stay.
+
+    Example:
+        inputs: {x: [64]}
+        layers: [{reshape: [8, 8, 1]}]
+    """
 
     kind: ClassVar[str] = "reshape"
     shape: Counts = Field(description="The new shape of one sample, without lengths.", json_schema_extra={"main": True})

@@ -15,7 +15,10 @@ from netspec.compiler.ops import apply
 
 
 class Mae(Loss):
-    r"""$\frac1K \sum_k |y_k - t_k|$, the mean over outputs; where they are equal the derivative is 0."""
+    r"""$\frac1K \sum_k |y_k - t_k|$, the mean over outputs; where they are equal the derivative is 0.
+
+    Reference: Boscovich 1757, De litteraria expeditione per pontificiam ditionem.
+    """
 
     kind: ClassVar[str] = "mae"
 

@@ -18,7 +18,7 @@ from netspec.compiler.ops import apply
 
 
 class BinaryCrossEntropy(Loss):
-    r"""$-\sum_k \big(t_k \log p_k + (1 - t_k) \log(1 - p_k)\big)$ over the outputs, $p = \mathrm{sigmoid}(z)$.
+    r"""$-\sum_k \bigl(t_k \log p_k + (1 - t_k) \log(1 - p_k)\bigr)$ over the outputs, $p = \mathrm{sigmoid}(z)$.
 
     With ``logits: false`` the outputs are the probabilities of a sigmoid, or of a softmax (the per-output loss of the
     textbooks); the scores behind them are used all the same where they can be found, else probabilities are kept 1e-7

@@ -9,6 +9,7 @@ from netspec.catalog.losses.loss import Loss
 from netspec.catalog.losses.targets import numbers
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import FormulaError, parse
+from netspec.compiler.formula.expr import names
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import Reshape
 from netspec.tensortype import ShapeError, show_shape
@@ -46,5 +47,7 @@ def defined_loss(name: str, formula: str, parameters: Mapping[str, float | None]
     found = parse(formula, ("output", "target", *parameters))
     if len(found.outputs) != 1:
         raise FormulaError(f"a loss has one result, this formula has {len(found.outputs)}", 0, len(formula))
+    if "output" not in names(found.output):
+        raise FormulaError("a loss depends on `output`, this formula does not", 0, len(formula))
     members = {"formula": formula, "__doc__": f"``{formula}``"}
     return declare(FormulaLoss, name, parameters, members, registered=False)

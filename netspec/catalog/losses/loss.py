@@ -62,9 +62,13 @@ def check_binding(kind: str, output: TensorType, target: FieldType) -> None:
         return
     if target.kind not in ("category", "index"):
         if target.shape != shape:
+            advice = None
+            if target.shape in ((), (1,)) and len(shape) == 1:
+                advice = "if the target is classes, make a category of it: `data: {fields: {NAME: {category: COLUMN}}}`"
             raise ShapeError(
                 f"`{kind}` compares equal shapes, "
-                f"got an output of {show_shape(shape)} and a target of {show_shape(target.shape)}"
+                f"got an output of {show_shape(shape)} and a target of {show_shape(target.shape)}",
+                advice,
             )
         return
     if shape == target.shape:

@@ -24,7 +24,10 @@ class SquaredError(Loss):
 
 
 class Mse(Loss):
-    r"""$\frac1K \sum_k (y_k - t_k)^2$, the mean over the outputs of a sample."""
+    r"""$\frac1K \sum_k (y_k - t_k)^2$, the mean over the outputs of a sample.
+
+    Reference: Legendre 1805, Nouvelles methodes pour la determination des orbites des cometes (least squares).
+    """
 
     kind: ClassVar[str] = "mse"
 

@@ -1,17 +1,7 @@
-"""The kinds of metrics; one import line here adds a kind."""
+"""The kinds of metrics; the name of a file here adds its kinds."""
 
-from netspec.catalog.metrics import accuracy, classes, errors, perplexity, ranking
-from netspec.catalog.metrics.metric import Collected, Found, Metric, Reading, Summed
+from netspec.catalog.metrics.metric import Collected, Compared, Found, Inspected, Metric, Reading, Summed
 
-__all__ = [
-    "Collected",
-    "Found",
-    "Metric",
-    "Reading",
-    "Summed",
-    "accuracy",
-    "classes",
-    "errors",
-    "perplexity",
-    "ranking",
-]
+__all__ = ["Collected", "Compared", "Found", "Inspected", "Metric", "Reading", "Summed"]
+
+Metric.kinds.lie_in(__name__, "accuracy", "classes", "errors", "gradient_norm", "perplexity", "ranking", "sparsity")

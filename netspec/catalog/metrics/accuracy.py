@@ -22,8 +22,9 @@ NOWHERE = 2**24
 
 
 class Accuracy(Summed):
-    """The share of samples whose largest score is that of their class, the first of equal ones.
+    r"""$\frac1N \sum_n [\arg\max_k y_{nk} = c_n]$, the share of samples whose largest score is that of their class.
 
+    Of equal scores the first is the larger.
     A single output decides by the side of its cut on which it lies, and is right on the target's side of the middle.
     """
 
@@ -39,7 +40,10 @@ class Accuracy(Summed):
 
 
 class TopK(Summed):
-    """The share of samples whose class is among the ``k`` largest scores; of equal ones the first is the larger."""
+    r"""$\frac1N \sum_n [\mathrm{rank}(y_{nc}) \le k]$, of samples whose class has one of the $k$ largest scores.
+
+    Of equal scores the first is the larger. There must be more than $k$ classes.
+    """
 
     kind: ClassVar[str] = "top_k"
     better: ClassVar[Literal["higher", "lower"]] = "higher"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ConfusionMatrix(Collected):
-    """How many samples of each class (rows) were given each class (columns).
+    r"""$C_{ij}$, how many samples of class $i$ (rows) were given class $j$ (columns).
 
     A single output decides between two, as in `accuracy`. Scores that are not numbers decide nothing and are left out.
     """

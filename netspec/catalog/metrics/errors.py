@@ -42,6 +42,19 @@ class MeanAbsoluteError(Summed):
         return total / count
 
 
+class MaxError(Collected):
+    r"""$\max |y - t|$ over samples and outputs: how far off the worst answer is."""
+
+    kind: ClassVar[str] = "max_error"
+    better: ClassVar[Literal["higher", "lower"]] = "lower"
+
+    def build(self, g: Scope, output: Value, target: Value, how: Reading = PLAIN) -> Value:
+        return side_by_side(g, apply(g, "abs(y - t)", y=output, t=numbers(g, output, target)))
+
+    def finish(self, rows: Rows) -> float:
+        return float(rows.max())
+
+
 class R2(Collected):
     r"""$1 - \sum (y - t)^2 / \sum (t - \bar t)^2$, the share of the targets' variance explained; the mean over outputs.
 

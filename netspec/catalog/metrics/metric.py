@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
@@ -39,14 +40,21 @@ PLAIN = Reading()
 
 
 class Metric(Declared, family="metric"):
-    """What is told of a network's outputs beside the loss.
+    """What is told of a network beside the loss.
 
-    A kind is a `Summed`, which training tells while it goes on, or a `Collected`, which only an evaluation can tell.
-    From and target belong to every metric and are no fields of a kind.
+    A kind is `Compared`, outputs with targets, or `Inspected`, what is computed inside. From and target belong to every
+    metric and are no fields of a kind.
     """
 
     better: ClassVar[Literal["higher", "lower"] | None]
     """None for a table, which nothing can be compared by."""
+
+
+class Compared(Metric):
+    """A metric of outputs and their targets.
+
+    It is a `Summed`, which training tells while it goes on, or a `Collected`, which only an evaluation can tell.
+    """
 
     def check(self, output: TensorType, target: FieldType) -> None:
         """Whether it can compare ``output``, batch first, with ``target``.
@@ -68,7 +76,7 @@ class Metric(Declared, family="metric"):
         """
 
 
-class Summed(Metric):
+class Summed(Compared):
     """A metric that is a function of the sum of a number a sample."""
 
     @abstractmethod
@@ -76,9 +84,29 @@ class Summed(Metric):
         """The metric of ``count`` samples that added up to ``total``."""
 
 
-class Collected(Metric):
+class Collected(Compared):
     """A metric that needs what all samples give, exactly and in float64: a ranking, counts by class, a variance."""
 
     @abstractmethod
     def finish(self, rows: Rows) -> Found:
         """The metric of the samples ``float64[n, K]``; not a number where it is not defined."""
+
+
+class Inspected(Metric):
+    """A metric of what a step computes inside the network, the mean over samples; it compares with no target."""
+
+    inside: ClassVar[Literal["values", "gradients", "weights"]]
+    """What it is told: a layer's values; the loss's gradient by a layer's net inputs; the gradients by weights."""
+
+    @abstractmethod
+    def inspect(self, g: Scope, values: Sequence[Value]) -> Value:
+        """A number for each sample, ``float32[B]``, or one for the batch, ``float32[]``.
+
+        Args:
+            g: Where the graph is built.
+            values: What it is told: one value, or gradients by any number of weights.
+        """
+
+    def finish(self, total: float, count: int) -> float:
+        """The mean of ``count`` samples that added up to ``total``."""
+        return total / count

@@ -18,7 +18,7 @@ class RmsProp(Optimizer):
     r"""$v \leftarrow \rho v + (1 - \rho) g^2$, $p \leftarrow p - \eta\, g / (\sqrt{v} + \epsilon)$.
 
     ``centered`` takes the root of $v - m^2$ with the running mean $m$ of $g$: an estimate of the variance. With
-    momentum $\mu$ the step is $b \leftarrow \mu b + g / (\dots)$. Weight decay $\lambda$ adds $\lambda p$ to $g$.
+    momentum $\mu$ the step is $b \leftarrow \mu b + g / (\ldots)$. Weight decay $\lambda$ adds $\lambda p$ to $g$.
 
     Reference: Tieleman & Hinton 2012, Lecture 6.5: RMSProp; Graves 2013, Generating sequences with recurrent neural
     networks (centered).

@@ -6,13 +6,10 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field
-
-from netspec.catalog.fields import NotNegative
 from netspec.catalog.optimizers.optimizer import Optimizer
 from netspec.catalog.scope import Scope, Units
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Reduce, StopGradient, apply
+from netspec.compiler.ops import StopGradient, apply
 
 if TYPE_CHECKING:
     from netspec.catalog.optimizers.optimizer import Count, Real
@@ -66,80 +63,3 @@ class Rule(Optimizer):
 def signalled(g: Scope, units: Units, signal: Value) -> Value:
     """The objective of the rule with ``signal``."""
     return apply(g, "-s * z", s=g.add(StopGradient(), signal), z=units.net)
-
-
-class PerceptronRule(Rule):
-    r"""$w \leftarrow w + \eta\, (t - y)\, x$, with the answer $y$ behind the unit's step or sign.
-
-    Where the answer is right nothing changes; on separable data that is so after finitely many steps.
-
-    Reference: Rosenblatt 1958, The perceptron: a probabilistic model for information storage and organization.
-    """
-
-    kind: ClassVar[str] = "perceptron"
-    taught: ClassVar[bool] = True
-    lr: NotNegative = Field(default=1.0, description="Learning rate.", json_schema_extra={"main": True})
-
-    def objective(self, g: Scope, units: Units, kernel: Value, target: Value | None) -> Value:
-        assert target is not None
-        return signalled(g, units, apply(g, "t - y", t=target, y=units.output))
-
-
-class DeltaRule(Rule):
-    r"""$w \leftarrow w + \eta\, (t - z)\, x$, with the net input $z$ before any activation: least mean squares.
-
-    With an activation the unit decides by it but learns as if it were linear (Adaline). The generalised delta rule,
-    $(t - y) f'(z)\, x$, is `sgd` on `squared_error`.
-
-    Reference: Widrow & Hoff 1960, Adaptive switching circuits.
-    """
-
-    kind: ClassVar[str] = "delta"
-    taught: ClassVar[bool] = True
-    lr: NotNegative = Field(default=0.01, description="Learning rate.", json_schema_extra={"main": True})
-
-    def objective(self, g: Scope, units: Units, kernel: Value, target: Value | None) -> Value:
-        assert target is not None
-        return signalled(g, units, apply(g, "t - z", t=target, z=units.net))
-
-
-class HebbianRule(Rule):
-    r"""$w \leftarrow w + \eta\, t\, x$: what is active together is joined; the output is held at its target.
-
-    From zeros, one pass over orthonormal patterns stores every pair. With ``held: false`` the layer's own answer $y$
-    stands in the place of $t$; weights then grow without limit, which `oja` prevents.
-
-    Reference: Hebb 1949, The organization of behavior.
-    """
-
-    kind: ClassVar[str] = "hebbian"
-    taught: ClassVar[bool] = True
-    lr: NotNegative = Field(default=1.0, description="Learning rate.", json_schema_extra={"main": True})
-    held: bool = Field(default=True, description="Whether the output is held at the target while learning.")
-
-    @property
-    def needs_target(self) -> bool:
-        return self.held
-
-    def objective(self, g: Scope, units: Units, kernel: Value, target: Value | None) -> Value:
-        return signalled(g, units, units.output if target is None else target)
-
-
-class OjaRule(Rule):
-    r"""$w \leftarrow w + \eta\, y\, (x - y w)$: Hebb's rule with a decay that brings $|w|$ to 1.
-
-    The weights of a linear unit come to lie along the first principal direction of centred inputs; each unit learns by
-    itself. To the objective of Hebb's rule comes $\frac12 y_j^2 |w_j|^2$, in which $y$ counts as a constant. The bias
-    learns by Hebb's part alone, so leave it out: ``bias: false``.
-
-    Reference: Oja 1982, A simplified neuron model as a principal component analyzer.
-    """
-
-    kind: ClassVar[str] = "oja"
-    taught: ClassVar[bool] = False
-    lr: NotNegative = Field(default=0.01, description="Learning rate.", json_schema_extra={"main": True})
-
-    def objective(self, g: Scope, units: Units, kernel: Value, target: Value | None) -> Value:
-        y = g.add(StopGradient(), units.output)
-        length = g.add(Reduce("sum", (0,), keepdims=True), apply(g, "w * w", w=kernel))
-        return apply(g, "0.5 * y * y * n - y * z", y=y, n=length, z=units.net)

@@ -1,6 +1,7 @@
-"""The kinds of schedules; one import line here adds a kind."""
+"""The kinds of schedules; the name of a file here adds its kinds."""
 
-from netspec.catalog.schedules import constant, epochs, plateau, smooth
 from netspec.catalog.schedules.schedule import Moment, Schedule
 
-__all__ = ["Moment", "Schedule", "constant", "epochs", "plateau", "smooth"]
+__all__ = ["Moment", "Schedule"]
+
+Schedule.kinds.lie_in(__name__, "constant", "epochs", "plateau", "smooth")

@@ -8,7 +8,11 @@ from netspec.catalog.schedules.schedule import Moment, Schedule, Told
 
 
 class Constant(Schedule):
-    """The learning rate stays as it is, after a warm-up if there is one."""
+    r"""$\eta_i = \eta$: the learning rate stays as it is, after a warm-up if there is one.
+
+    Example:
+        {constant: {warmup: 100}}
+    """
 
     kind: ClassVar[str] = "constant"
 

@@ -12,9 +12,10 @@ from netspec.declared import Items
 
 
 class Step(Schedule):
-    """The rate is multiplied by ``factor`` after each of the epochs ``at``, or after ``every`` so many.
+    r"""$\eta_e = \eta\, \gamma^d$ after $d$ drops: one after each of the epochs ``at``, or after ``every`` so many.
 
-    Example: ``step: {at: [90, 135], factor: 0.1}``.
+    Example:
+        {step: {at: [5, 8], factor: 0.1}}
     """
 
     kind: ClassVar[str] = "step"
@@ -36,7 +37,11 @@ class Step(Schedule):
 
 
 class Exponential(Schedule):
-    r"""$\eta_e = \eta\, \gamma^e$ in the epoch $e$, from 0."""
+    r"""$\eta_e = \eta\, \gamma^e$ in the epoch $e$, from 0.
+
+    Example:
+        {exponential: 0.9}
+    """
 
     kind: ClassVar[str] = "exponential"
     factor: Annotated[float, Field(gt=0, le=1)] = Field(

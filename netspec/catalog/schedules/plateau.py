@@ -12,10 +12,13 @@ from netspec.catalog.schedules.schedule import Moment, Schedule, Told, Watched
 
 
 class Plateau(Schedule):
-    """The rate is multiplied by ``factor`` after more than ``patience`` epochs without a better value.
+    r"""$\eta \leftarrow \gamma \eta$ by ``factor`` after more than ``patience`` epochs without a better value.
 
     Better is by more than the share ``threshold`` of the best so far. The best, the epochs waited and the drops so far
-    are kept in the checkpoint. Example: ``plateau: {factor: 0.5}``.
+    are kept in the checkpoint.
+
+    Example:
+        {plateau: {factor: 0.5, patience: 3}}
     """
 
     kind: ClassVar[str] = "plateau"

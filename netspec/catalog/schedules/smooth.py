@@ -14,7 +14,8 @@ from netspec.catalog.schedules.schedule import Moment, Schedule, Told
 class Polynomial(Schedule):
     r"""$\eta_i = \eta_\mathrm{to} + (\eta - \eta_\mathrm{to}) (1 - i / n)^p$ at step $i$ of $n$; a line for $p = 1$.
 
-    Example: ``polynomial: {to: 1e-4}``.
+    Example:
+        {polynomial: {to: 1e-4}}
     """
 
     kind: ClassVar[str] = "polynomial"

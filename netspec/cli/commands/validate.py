@@ -63,7 +63,8 @@ def _verdict(errors: int, warnings: int) -> str:
 
 
 def _totals(checked: int, wrong: int, skipped: int) -> str:
+    from netspec.cli.specfiles import others_skipped
+
     text = f"{counted(checked, 'spec')} checked, " + (f"{wrong} wrong" if wrong else "all well")
-    if skipped:
-        text += f"; {counted(skipped, 'other YAML file')} skipped (first key is not `netspec`)"
+    text += others_skipped(skipped)
     return text if checked else text.replace("0 specs checked, all well", "no spec found")

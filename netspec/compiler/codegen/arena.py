@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from netspec.compiler.codegen.buffers import LINE, SPARE
-from netspec.compiler.codegen.schedule import Schedule
+from netspec.compiler.codegen.schedule import BY_SAMPLES, Schedule
 from netspec.compiler.graph.lowering import Buffer
-from netspec.tensortype import Dim, bind, known
+from netspec.compiler.kernels.kernel import UNIT
+from netspec.tensortype import BATCH, Dim, bind, known
 
 
 @dataclass(frozen=True)
@@ -25,24 +26,49 @@ def plan_arena(
     """Give buffers that are never alive together the same bytes.
 
     Between two barriers threads run apart: with several of them a buffer is alive for whole phases, with one from the
-    call that writes it first to the call that reads it last. ``outputs`` are alive to the end.
+    call that writes it first to the call that reads it last, but through all of what runs block by block. Where all
+    samples are one block, one thread runs all calls that go by samples, and those count as if it were alone: for one
+    image ResNet-50 then takes a third of the memory. ``outputs`` are alive to the end.
     """
-    alive: dict[Buffer, tuple[int, int]] = {}
-    time = 0
-    for phase in schedule.phases:
-        for call in phase:
-            for access in (*call.reads, *call.writes):
-                if access.buffer.place == "arena":
-                    first, _ = alive.get(access.buffer, (time, time))
-                    alive[access.buffer] = first, time
-            time += threads == 1
-        time += threads != 1
+    alive = _lifetimes(schedule, threads, is_one_block=_is_one_block(sizes))
+    time = max((last for _, last in alive.values()), default=0)
     alive.update({buffer: (alive[buffer][0], time) for buffer in outputs if buffer in alive})
     extents = {buffer: _padded(known(bind(buffer.bytes, sizes))) for buffer in alive}
     offsets: dict[Buffer, int] = {}
     for buffer in sorted(alive, key=lambda b: (-extents[b], alive[b])):
         offsets[buffer] = _lowest_gap(buffer, extents, alive, offsets)
     return Arena(offsets, max((offsets[b] + extents[b] for b in offsets), default=0))
+
+
+def _is_one_block(sizes: Mapping[str, Dim]) -> bool:
+    batch = bind(BATCH, sizes)
+    return isinstance(batch, int) and batch <= UNIT
+
+
+def _lifetimes(schedule: Schedule, threads: int, *, is_one_block: bool) -> dict[Buffer, tuple[int, int]]:
+    """The first and the last moment of each buffer; a moment is what cannot be told apart in time."""
+    alive: dict[Buffer, tuple[int, int]] = {}
+
+    def touch(buffer: Buffer, first: int, last: int) -> None:
+        known = alive.get(buffer, (first, last))
+        alive[buffer] = min(known[0], first), max(known[1], last)
+
+    time = 0
+    for rounds in schedule.rounds():
+        begin, at_any_time = time, set[Buffer]()
+        for each in rounds:
+            for call in each.calls:
+                for access in (*call.reads, *call.writes):
+                    if access.buffer.place == "arena":
+                        touch(access.buffer, time, time)
+                        if threads > 1 and not (is_one_block and access.split == BY_SAMPLES):
+                            at_any_time.add(access.buffer)
+                time += is_one_block or not each.by_blocks
+            time += 1
+        for buffer in at_any_time:
+            touch(buffer, begin, time)
+        time += 1
+    return alive
 
 
 def _padded(count: int) -> int:

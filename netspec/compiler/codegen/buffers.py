@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.compiler.graph.lowering import Buffer, Padding, Place
-from netspec.tensortype import ITEM_BYTES, Dim, Size, TensorType, known, product
+from netspec.tensortype import ITEM_BYTES, Dim, Layout, Size, TensorType, known, product
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,12 +27,28 @@ def place_buffer(name: str, type_: TensorType, place: Place, padding: Padding = 
         stride = width * item
         panel = rows * stride
         return Buffer(name, type_, place, rows, stride, panel, panel * -(-known(columns) // width))
+    if type_.layout.kind == "lanes":
+        samples, *space, channels = type_.shape
+        plane = product(space) * LINE
+        block = plane * channels
+        return Buffer(name, type_, place, samples, block, plane, (samples + 15) * product(type_.shape[1:]) * item)
+    if type_.layout.kind in ("filters", "turned"):
+        groups, panels, depth, taps = filter_panels(type_.layout, tuple(known(n) for n in type_.shape))
+        panel = depth * taps * LINE
+        return Buffer(name, type_, place, groups * panels, panel, panel, groups * panels * panel)
     rows = type_.shape[0] if type_.rank else 1
     features = product(type_.shape[1:])
     if place not in ("arena", "persistent") or type_.rank < 2:
         padding = "none"
     row = _row_stride(features, item, padding)
     return Buffer(name, type_, place, rows, row, 0, rows * row)
+
+
+def filter_panels(layout: Layout, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Of weights laid out as filters: groups, panels of a group, channels that are read in a group, taps."""
+    *extents, ins, outs = shape
+    written, read = (ins, outs // layout.width) if layout.kind == "turned" else (outs // layout.width, ins)
+    return layout.width, -(-written // 16), read, prod(extents)
 
 
 def _row_stride(features: Dim, item: int, padding: Padding) -> Dim:
@@ -75,6 +93,8 @@ def _views(buffer: Buffer, memory: Array, shape: tuple[int, ...]) -> list[tuple[
 
     rows = shape[0] if shape else 1
     columns = int(np.prod(shape[1:], dtype=np.int64))
+    if buffer.type.layout.kind in ("filters", "turned"):
+        return _filter_views(buffer.type.layout, typed, shape)
     if buffer.type.layout.kind == "rows":
         return [(view(0, rows, columns, known(buffer.row_stride)), lambda array: array.reshape(rows, columns))]
     width, panel = buffer.type.layout.width, rows * known(buffer.row_stride)
@@ -84,4 +104,25 @@ def _views(buffer: Buffer, memory: Array, shape: tuple[int, ...]) -> list[tuple[
             lambda array, start=start: array[:, start : start + width],
         )
         for start in range(0, columns, width)
+    ]
+
+
+def _filter_views(layout: Layout, memory: Array, shape: tuple[int, ...]) -> list[tuple[Array, Any]]:
+    """The views of `_views`, ``[depth][tap][lane]``, for weights laid out as filters: one for each panel."""
+    groups, panels, depth, taps = filter_panels(layout, shape)
+    whole = memory[: groups * panels * depth * taps * 16].reshape(groups, panels, depth, taps, 16)
+    *_, ins, outs = shape
+    each = outs // groups
+
+    def part(group: int, first: int, array: Array) -> Array:
+        own = array.reshape(taps, ins, outs)[:, :, group * each : (group + 1) * each]
+        if layout.kind == "turned":
+            own = own.transpose(0, 2, 1)
+        return own[:, :, first : first + 16].transpose(1, 0, 2)
+
+    width = ins if layout.kind == "turned" else each
+    return [
+        (whole[group, panel, ..., : min(16, width - 16 * panel)], partial(part, group, 16 * panel))
+        for group in range(groups)
+        for panel in range(panels)
     ]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.compiler.codegen.arena import Arena, plan_arena
 from netspec.compiler.codegen.lower import Lowered, lower
-from netspec.compiler.codegen.memory import Store, allocate
+from netspec.compiler.codegen.memory import ALIGNMENT, Store, allocate
 from netspec.compiler.codegen.schedule import Schedule, schedule
 from netspec.compiler.graph.lowering import INDEX, Argument, Buffer, Call, Clock, Pointer, Scratch
 from netspec.compiler.graph.node import Graph, Value
 from netspec.compiler.graph.op import UnsupportedError
-from netspec.compiler.kernels.driver import Crew, Program, Table
-from netspec.compiler.kernels.kernel import Kernel
+from netspec.compiler.kernels.crew import Crew
+from netspec.compiler.kernels.driver import Program, Table
+from netspec.compiler.kernels.kernel import UNIT, Kernel
 from netspec.tensortype import Size, bind, known
 
 if TYPE_CHECKING:
@@ -33,21 +35,27 @@ class Executable:
 
     lowered: Lowered
     schedule: Schedule
+    _arenas: dict[tuple[int, int], Arena] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def kernels(self) -> tuple[Kernel, ...]:
         """The kernels it calls, each once."""
         return tuple(dict.fromkeys(call.kernel for call in self.schedule.calls))
 
-    @property
+    @cached_property
     def scratch_bytes(self) -> int:
-        """What one thread needs beside the arena."""
-        return max((s.bytes for call in self.schedule.calls for s in _scratches(call.arguments.values())), default=0)
+        """What one thread needs beside the arena: what the neediest of its calls does."""
+        needs = (s.bytes for call in self.schedule.calls for s in _scratches(call.arguments.values()))
+        return -(-max(needs, default=0) // ALIGNMENT) * ALIGNMENT
 
     def arena(self, batch: int, threads: int) -> Arena:
-        """The plan of what lives within a step."""
-        outputs = {buffer.memory for buffer in self.lowered.outputs.values()}
-        return plan_arena(self.schedule, {"B": batch}, threads=threads, outputs=outputs)
+        """The plan of what lives within a step; made once, for it is asked for before a run and when that is linked."""
+        known = self._arenas.get((batch, threads))
+        if known is None:
+            outputs = {buffer.memory for buffer in self.lowered.outputs.values()}
+            known = plan_arena(self.schedule, {"B": batch}, threads=threads, outputs=outputs)
+            self._arenas[batch, threads] = known
+        return known
 
     def persistent_bytes(self) -> int:
         """What parameters, state and constants take, padding included."""
@@ -55,11 +63,14 @@ class Executable:
         return sum(known(buffer.bytes) for buffer in held)
 
     def peak_bytes(self, batch: int, threads: int, capacity: int | None = None) -> int:
-        """All memory of a run but the stored data: persistent, arena, scratch, the index and the scalars of steps."""
+        """All memory of a run but the stored data: what is persistent, and what steps take."""
+        return self.persistent_bytes() + self.step_bytes(batch, threads, capacity)
+
+    def step_bytes(self, batch: int, threads: int, capacity: int | None = None) -> int:
+        """What steps take beside what is persistent: arena, scratch, the index and the scalars of steps."""
         steps = steps_at_once(batch) if capacity is None else capacity
         scalars = sum(buffer.place == "step" for buffer in self.lowered.buffers)
-        held = self.persistent_bytes() + self.arena(batch, threads).bytes + threads * self.scratch_bytes
-        return held + steps * (8 * batch + 4 * scalars)
+        return self.arena(batch, threads).bytes + threads * self.scratch_bytes + steps * (8 * batch + 4 * scalars)
 
 
 INDEX_BYTES = 1 << 20
@@ -124,6 +135,7 @@ class Linked:
                 self._results[name] = self._result(name, value)
             elif name not in executable.lowered.graph.by_key:
                 raise UnsupportedError(f"the output `{name}` is an input; `own-outputs` has to make a copy of it")
+        self.calls: list[Call | None] = []  # that of each row of the program
         self.program = self._program(addresses, ticks)
 
     def run(self, crew: Crew, steps: int) -> float:
@@ -180,11 +192,16 @@ class Linked:
         return int(store.memory(buffer).ctypes.data)
 
     def _program(self, addresses: Mapping[Kernel, int], ticks: bool) -> Program:
-        table = Table()
-        for phase in self.executable.schedule.phases:
-            for call in phase:
-                table.call(addresses[call.kernel], self._words(call, table.clock), call.kernel.name)
+        table, blocks, backwards = Table(), -(-self.batch // UNIT), False
+        for rounds in self.executable.schedule.rounds():
+            for each in rounds:
+                with table.parts(blocks, backwards=backwards) if each.by_blocks else nullcontext():
+                    self.calls += [None, *each.calls] if each.by_blocks else each.calls
+                    for call in each.calls:
+                        table.call(addresses[call.kernel], self._words(call, table.clock), call.kernel.name)
+                backwards ^= each.by_blocks  # what a round wrote last is still in the cache
             table.barrier()
+            self.calls.append(None)
         table.keep(self._kept, self.arena, self._scratch, self.index)
         return table.program(ticks)
 
@@ -198,7 +215,7 @@ class Linked:
             case Clock():
                 return clock
             case Scratch():
-                return int(self._scratch.ctypes.data)
+                return [int(self._scratch.ctypes.data), self.executable.scratch_bytes]
             case bool() | int():
                 return argument
             case Size():

@@ -12,6 +12,8 @@ import warnings
 from functools import lru_cache
 from pathlib import Path
 
+from netspec.diagnostics import Diagnostic, NetspecWarning
+
 
 def cache_root() -> Path:
     """``$NETSPEC_CACHE_DIR``, else netspec's folder in the platform's cache directory."""
@@ -43,12 +45,9 @@ def _private_folder(folder: Path) -> Path:
         return folder
     temporary = Path(tempfile.mkdtemp(prefix="netspec-"))
     atexit.register(shutil.rmtree, temporary, ignore_errors=True)
-    warnings.warn(
-        f"the cache folder {folder} is of no use ({reason}): kernels are compiled again in each process;"
-        " set NETSPEC_CACHE_DIR to a folder of yours",
-        RuntimeWarning,
-        stacklevel=4,
-    )
+    message = f"the cache folder `{folder}` is of no use ({reason}): kernels are compiled again in each process"
+    helps = ("name a folder of yours: NETSPEC_CACHE_DIR=FOLDER",)
+    warnings.warn(NetspecWarning(Diagnostic("cache-unusable", message, severity="warning", helps=helps)), stacklevel=4)
     return temporary
 
 

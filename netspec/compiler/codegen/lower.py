@@ -53,7 +53,10 @@ def lower(graph: Graph, tile: Tile) -> Lowered:
     for name, buffer in outputs.items():
         if name in graph.by_key and buffer is not lowering.buffers[graph.by_key[name]]:
             raise UnsupportedError(f"the new value of `{name}` does not lie where the old one did")
-    buffers = tuple(dict.fromkeys([*(b.memory for b in lowering.buffers.values()), *lowering.temporaries]))
+    # The weights of heads that a prediction does not reach are inputs that nobody reads: they need no memory.
+    idle = {v for v in graph.inputs if lowering.buffers[v].place == "persistent" and not graph.uses.get(v)}
+    held = (buffer.memory for value, buffer in lowering.buffers.items() if value not in idle or value in graph.results)
+    buffers = tuple(dict.fromkeys([*held, *lowering.temporaries]))
     return Lowered(graph, tuple(lowering.calls), buffers, outputs, lowering.buffers, lowering.extents)
 
 

@@ -19,6 +19,7 @@ from netspec.compiler.kernels import processor
 from netspec.compiler.kernels.kernel import Kernel
 
 MAGIC = b"netspec object 1\n"
+SEAL = "; sha256 "  # begins the last line of the readable source
 _DIGEST_BYTES = 64  # of a SHA-256 in hexadecimal, after the magic; then the object
 
 _loaded: dict[str, int] = {}  # symbol to address
@@ -65,12 +66,11 @@ def llvm_text(kernel: Kernel) -> str:
     with _lock:
         name = symbol(kernel)
         path = _path(name).with_suffix(".ll")
-        if not path.exists():
+        found = _read_source(path)
+        if found is None:
             _compile(kernel, name)
-        try:
-            return path.read_text(encoding="utf-8")
-        except OSError:  # nothing can be written here
-            return _source(kernel, str(_compiled_module(kernel, name)))
+            found = _read_source(path)
+        return found or _source(kernel, str(_compiled_module(kernel, name)))  # nothing can be written here
 
 
 def assembly_text(kernel: Kernel) -> str:
@@ -130,6 +130,15 @@ def _read(path: Path) -> bytes | None:
     return code if sound else None
 
 
+def _read_source(path: Path) -> str | None:
+    """The text in a file; nothing if it is missing, torn or damaged."""
+    try:
+        text, _, digest = path.read_text(encoding="utf-8").rpartition(SEAL)
+    except (OSError, ValueError):
+        return None
+    return text if hashlib.sha256(text.encode()).hexdigest() == digest.strip() else None
+
+
 def _write(path: Path, data: bytes) -> None:
     """Replace a file at once, so that another process reads all of it or none."""
     try:
@@ -185,7 +194,8 @@ def _compile(kernel: Kernel, name: str) -> bytes:
     module = _compiled_module(kernel, name)
     code: bytes = target_machine(processor.current()).emit_object(module)
     path = _path(name)
-    _write(path.with_suffix(".ll"), _source(kernel, str(module)).encode())
+    source = _source(kernel, str(module)).encode()
+    _write(path.with_suffix(".ll"), source + SEAL.encode() + hashlib.sha256(source).hexdigest().encode() + b"\n")
     _write(path, MAGIC + hashlib.sha256(code).hexdigest().encode() + code)
     return code
 

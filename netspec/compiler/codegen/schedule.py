@@ -7,14 +7,66 @@ before it places a barrier: a dense network then has two barriers a step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from netspec.compiler.codegen.lower import Lowered
-from netspec.compiler.graph.lowering import Access, Buffer, Call
+from netspec.compiler.graph.lowering import Access, Buffer, Call, Split
 from netspec.compiler.graph.node import Node, Value
+from netspec.tensortype import BATCH, LANES
+
+BY_SAMPLES = Split("rows", BATCH)
+
+
+@dataclass(frozen=True)
+class Round:
+    """Calls of a phase, one after the other; ``by_blocks``: a thread runs all of them for 16 samples, then the next.
+
+    Where windows slide, what a layer writes for 16 samples is some 100 kB, and for a thread's share of the batch more
+    than the second-level cache holds.
+    """
+
+    calls: tuple[Call, ...]
+    by_blocks: bool
+
+
+def _rounds(phase: Sequence[Call]) -> Iterator[Round]:
+    """Runs of calls that go by samples alone; those that have nothing to do with samples come last.
+
+    In one phase these cannot touch what the others touch, or there would be a barrier between them.
+    """
+    splits = [{access.split for access in (*call.reads, *call.writes) if access.split} for call in phase]
+    others = [call for call, found in zip(phase, splits, strict=True) if BY_SAMPLES not in found]
+    rest = [(call, found == {BY_SAMPLES}) for call, found in zip(phase, splits, strict=True) if BY_SAMPLES in found]
+    for pure, group in groupby(rest, lambda pair: pair[1]):
+        calls = tuple(call for call, _ in group)
+        buffers = (access.buffer for call in calls for access in (*call.reads, *call.writes))
+        by_blocks = pure and len(calls) > 1 and any(buffer.type.layout == LANES for buffer in buffers)
+        yield Round(_ends_early(calls) if by_blocks else calls, by_blocks)
+    yield Round(tuple(others), by_blocks=False)
+
+
+def _ends_early(calls: Sequence[Call]) -> tuple[Call, ...]:
+    """The calls with those that no other one waits for right behind what they wait for.
+
+    A weight gradient reads the cotangent that was just written; what the next phase reads is then written last.
+    """
+    before = [{j for j in range(i) if _in_order(calls[j], call)} for i, call in enumerate(calls)]
+    waited_for = set().union(*before)
+    ends = [i for i in range(len(calls)) if i not in waited_for and before[i]]
+    order: list[int] = []
+    for i in range(len(calls)):
+        if i not in ends:
+            order += [i, *(end for end in ends if max(before[end]) == i)]
+    return tuple(calls[i] for i in order)
+
+
+def _in_order(one: Call, other: Call) -> bool:
+    """Whether one of two calls writes what the other touches."""
+    ones, others = ({access.buffer for access in (*call.reads, *call.writes)} for call in (one, other))
+    return any(a.buffer in others for a in one.writes) or any(a.buffer in ones for a in other.writes)
 
 
 @dataclass(frozen=True)
@@ -22,6 +74,11 @@ class Schedule:
     """Phases of calls; a barrier stands after each phase."""
 
     phases: tuple[tuple[Call, ...], ...]
+
+    def rounds(self) -> Iterator[tuple[Round, ...]]:
+        """The calls of each phase in the order in which a thread runs them."""
+        for phase in self.phases:
+            yield tuple(_rounds(phase))
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -94,16 +151,12 @@ def _dependencies(lowered: Lowered) -> list[set[int]]:
     own: dict[Node, list[int]] = {}
     for i, call in enumerate(lowered.calls):
         own.setdefault(call.node, []).append(i)
-    sources: dict[Value, frozenset[int]] = {}
-    for node in lowered.graph.nodes:  # a node without calls is an alias: its readers wait for what it is made from
-        through = (
-            frozenset().union(*(sources[v] for v in node.inputs)) if node not in own else frozenset(own[node][-1:])
-        )
-        for value in node.values:
-            sources[value] = through
+    sources = _sources(lowered, own)
     result: list[set[int]] = [set() for _ in lowered.calls]
     for node, indices in own.items():
-        result[indices[0]].update(*(sources[value] for value in node.inputs))
+        for value in node.inputs:
+            for i in _reading(lowered, value, indices):
+                result[i].update(sources[value])
         for before, after in pairwise(indices):
             result[after].add(before)
     for node, replaced in _updates(lowered):
@@ -111,6 +164,27 @@ def _dependencies(lowered: Lowered) -> list[set[int]]:
             if reader is not node:
                 result[own[node][0]].update(own[reader])
     return result
+
+
+def _sources(lowered: Lowered, own: Mapping[Node, list[int]]) -> dict[Value, frozenset[int]]:
+    """For each value the calls that make it; a value without calls is an alias, whose readers wait for its maker."""
+    sources: dict[Value, frozenset[int]] = {}
+    for node in lowered.graph.nodes:
+        through = (
+            frozenset().union(*(sources[v] for v in node.inputs)) if node not in own else frozenset(own[node][-1:])
+        )
+        for value in node.values:
+            sources[value] = through
+    return sources
+
+
+def _reading(lowered: Lowered, value: Value, indices: list[int]) -> list[int]:
+    """The calls of a node that have to wait for an input: weights are packed long before what they are to meet.
+
+    What reads nothing, such as zeros for a frame, waits too: its memory would be taken for longer than it is needed.
+    """
+    memory, calls = lowered.values[value].memory, lowered.calls
+    return [i for i in indices if not calls[i].reads or any(memory is a.buffer for a in calls[i].reads)] or indices[:1]
 
 
 def _updates(lowered: Lowered) -> Iterable[tuple[Node, Value]]:

@@ -15,12 +15,11 @@ from netspec.compiler.formula.expr import ONE, Call, Constant, Expr, Name, Reduc
 from netspec.compiler.formula.formula import Formula
 from netspec.compiler.formula.functions import FUNCTIONS
 from netspec.compiler.formula.simplify import make, simplify
-from netspec.compiler.kernels.kernel import Body
 
 if TYPE_CHECKING:
     from llvmlite import ir
 
-    from netspec.compiler.kernels.kernel import Place
+    from netspec.compiler.kernels.kernel import Body, Place
 
 LARGEST_POWER = 16
 """Whole exponents up to here are written as products."""
@@ -35,6 +34,8 @@ def body(formula: Formula) -> Body:
     Raises:
         ValueError: if it has a reduction, or a draw that was given no key.
     """
+    from netspec.compiler.kernels.kernel import Body
+
     formula = canonical(simplify(formula))
     outputs = transform(formula.outputs, _written_out)
     steps = _steps(outputs)

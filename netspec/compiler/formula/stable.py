@@ -6,6 +6,7 @@ Each rule gives the same function of the reals; `simplify` applies them, so that
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from netspec.compiler.formula.expr import ONE, Call, Constant, Expr, Reduction
 from netspec.compiler.formula.simplify import Rule, make, operands_of, value_of
@@ -71,12 +72,21 @@ def _exponent_of_sum(expr: Expr) -> Expr | None:
     if not (isinstance(expr, Reduction) and expr.kind == "sum"):
         return None
     x = _argument(expr.body, "exp")
-    match operands_of(x, "-") if x is not None else ():
-        case (_, Reduction(kind="max")):
-            return None
-        case (_, Call(function="max", operands=(Reduction(kind="max"), _))):
-            return None
-    return x
+    return None if x is None or any(map(_is_largest, _terms(x))) else x
+
+
+def _terms(expr: Expr) -> Iterator[Expr]:
+    """What is added and subtracted, since `simplify` writes ``-x - top`` as ``-(x + top)``."""
+    parts = operands_of(expr, "+") or operands_of(expr, "-") or operands_of(expr, "negative")
+    if not parts:
+        yield expr
+    for part in parts:
+        yield from _terms(part)
+
+
+def _is_largest(expr: Expr) -> bool:
+    first = next(iter(operands_of(expr, "max")), expr)
+    return isinstance(first, Reduction) and first.kind == "max"
 
 
 def _log1p(a: Expr) -> Expr | None:

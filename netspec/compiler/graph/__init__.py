@@ -2,13 +2,14 @@
 
 from netspec.compiler.graph.builder import GraphBuilder
 from netspec.compiler.graph.node import Graph, Input, Node, Origin, Role, Value, key_of, role_of
-from netspec.compiler.graph.op import OPS, Op, Sample, UnsupportedError
+from netspec.compiler.graph.op import OPS, Lanes, Op, Sample, UnsupportedError
 
 __all__ = [
     "OPS",
     "Graph",
     "GraphBuilder",
     "Input",
+    "Lanes",
     "Node",
     "Op",
     "Origin",

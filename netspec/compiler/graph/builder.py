@@ -37,6 +37,23 @@ class GraphBuilder:
             raise ValueError(f"the input `{key}` is {known.type} and cannot be {type_} too")
         return known
 
+    def again(self, node: Node, inputs: Sequence[Value]) -> Node:
+        """The op of a node of another graph on ``inputs``: the node itself where these are its own.
+
+        Most of what a pass goes over stays as it is. Nodes never change, so graphs may have them in common, and their
+        types need not be inferred anew.
+        """
+        inputs = tuple(inputs)
+        if isinstance(node.op, Input):
+            return self._inputs.setdefault(node.op.key, node.value()).node
+        known = self._known.get((node.op, inputs))
+        if known is not None:
+            return known
+        if inputs != node.inputs or self.origin != node.origin:
+            return self.node(node.op, *inputs)
+        self._known[node.op, inputs] = node
+        return node
+
     def node(self, op: Op, *inputs: Value) -> Node:
         """The node of ``op`` on ``inputs``.
 

@@ -42,8 +42,9 @@ def interpret_values(
     arrays: Mapping[str, Array],
     real: Real | None = None,
     sizes: Mapping[str, int] | None = None,
+    kept: Mapping[Value, Array] | None = None,
 ) -> dict[Value, Array]:
-    """Every value of ``graph``, as `interpret` computes it."""
+    """Every value of ``graph``, as `interpret` computes it; what is ``kept`` of another time is not computed again."""
     import numpy as np
 
     real = np.float32 if real is None else real
@@ -51,9 +52,11 @@ def interpret_values(
         arrays = {**interpret(graph.setup, arrays, real, sizes), **arrays}
     bound = bind_sizes(graph, arrays, sizes)
     needed = graph.results | graph.uses.keys()
-    values: dict[Value, Array] = {}
+    values: dict[Value, Array] = dict(kept or {})
     with np.errstate(all="ignore"):
         for node in graph.nodes:
+            if kept and all(value in kept for value in node.values):
+                continue
             if isinstance(node.op, Input):
                 results = _given(node.op, arrays, real) if node.value() in needed else ()
             else:

@@ -28,7 +28,8 @@ Padding: TypeAlias = Literal["none", "vectors", "spill"]
 class Buffer:
     """Memory of one value; ``persistent`` outlives a step, ``step`` holds one scalar for every step of a run.
 
-    Rows of a buffer are padded to whole vectors and strides are in bytes, maybe symbolic in the batch.
+    Rows of a buffer are padded to whole vectors and strides are in bytes, maybe symbolic in the batch. In lanes, the
+    row stride is that of a block of 16 samples and the panel stride that of a channel.
     """
 
     name: str
@@ -69,7 +70,11 @@ class Clock:
 
 @dataclass(frozen=True)
 class Scratch:
-    """The address of scratch memory, ``bytes`` for each thread."""
+    """Scratch memory, ``bytes`` for each thread: its address, and how far apart what threads have lies.
+
+    That distance is the program's, not the call's own need: threads that run apart between two barriers are in
+    different calls, whose memory must not overlap.
+    """
 
     bytes: int
 
@@ -79,9 +84,12 @@ Word: TypeAlias = "int | Dim | Pointer | Clock | Scratch"
 
 @dataclass(frozen=True)
 class Split:
-    """The axis along which threads own units of a buffer; equal splits give a thread the same part."""
+    """The axis along which threads own units of a buffer; equal splits give a thread the same part.
 
-    axis: Literal["rows", "columns"]
+    ``pieces`` are cut as suits one call: only what it writes is split so, and whoever reads that reads all of it.
+    """
+
+    axis: Literal["rows", "columns", "pieces"]
     extent: Dim
 
 

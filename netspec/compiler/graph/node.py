@@ -34,19 +34,21 @@ class Node:
     origin: Origin | None = None
 
     def value(self, index: int = 0) -> Value:
-        return Value(self, index)
+        """One result; one that the node does not have is what `verify` finds."""
+        return self.values[index] if 0 <= index < len(self.types) else Value(self, index)
 
-    @property
+    @cached_property
     def values(self) -> tuple[Value, ...]:
+        """All results; a network of 50 layers asks for them some 100,000 times while it is compiled."""
         return tuple(Value(self, i) for i in range(len(self.types)))
 
     def __repr__(self) -> str:
         return f"<{self.op.name} {', '.join(map(str, self.types))}>"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Value:
-    """One result of a node."""
+    """One result of a node, which makes each once: `Node.values`."""
 
     node: Node
     index: int = 0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar, cast
 
-from netspec.tensortype import Dim, Size, TensorType
+from netspec.tensortype import Dim, Layout, Size, TensorType
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,6 +71,13 @@ class Op(ABC):
         """How many multiplications with addition it takes; 0 for what moves or maps elements."""
         return 0
 
+    def lanes(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Lanes | None:
+        """How it works on samples in the lanes; None: in rows alone. ``results`` are its types in rows.
+
+        An op whose results may lie in lanes has a field ``layouts``, a layout for each of them.
+        """
+        return None
+
     @classmethod
     def samples(cls) -> Iterator[Sample]:
         """Inputs on which the contract tests hold every rule of this op."""
@@ -80,6 +87,21 @@ class Op(ABC):
         """The op with symbols in its attributes replaced."""
         changes = {f.name: _bind(getattr(self, f.name), sizes) for f in fields(self)}
         return replace(self, **changes) if changes else self
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """What an op takes and gives where samples lie in the lanes (`netspec.tensortype.Layout`).
+
+    ``inputs`` says which it then wants so, ``results`` whether it gives its own so. ``always``: it works so wherever
+    there are many samples; else only where one of those inputs lies in lanes anyway. ``rows`` are the layouts of its
+    inputs in which it works on few samples, whose results then are rows; None: it works so on few samples too.
+    """
+
+    inputs: tuple[bool, ...]
+    results: bool = True
+    always: bool = False
+    rows: tuple[Layout, ...] | None = None
 
 
 @dataclass(frozen=True)

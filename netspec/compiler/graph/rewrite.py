@@ -53,9 +53,12 @@ def rebuild(
     new: dict[Value, Value] = {}
     for node in graph.nodes:
         if isinstance(node.op, Input):
-            op = node.op
-            layout = (layouts or {}).get(op.key, op.type.layout)
-            results: Sequence[Value] = (g.input(op.key, op.type.with_layout(layout), op.role),)
+            layout = (layouts or {}).get(node.op.key)
+            results: Sequence[Value] = (
+                g.again(node, ()).values
+                if layout in (None, node.op.type.layout)
+                else (g.input(node.op.key, node.op.type.with_layout(layout), node.op.role),)
+            )
         else:
             g.origin = node.origin
             results = translate(node, tuple(new[value] for value in node.inputs), g)
@@ -70,8 +73,9 @@ def rewrite(graph: Graph, rules: Iterable[Rewrite]) -> Graph:
     for rule in rules:
         by_root.setdefault(rule.root, []).append(rule)
     setup = None if graph.setup is None else rewrite(graph.setup, rules)
+    settled: set[Node] = set()
     for _ in range(SWEEPS):
-        sweep = _Sweep(by_root)
+        sweep = _Sweep(by_root, settled)
         graph = rebuild(graph, sweep.translate, setup)
         if not sweep.changed:
             break
@@ -79,16 +83,22 @@ def rewrite(graph: Graph, rules: Iterable[Rewrite]) -> Graph:
 
 
 class _Sweep:
-    """One bottom-up application of rules; notes whether any applied."""
+    """One bottom-up application of rules; notes whether any applied.
 
-    def __init__(self, rules: dict[type[Op], list[Rewrite]]) -> None:
-        self.rules, self.changed = rules, False
+    ``settled`` are nodes that no rule applies to. What a rule does depends on its node and what that is computed from,
+    which never change, so the sweeps after the first look only at what is new in them.
+    """
+
+    def __init__(self, rules: dict[type[Op], list[Rewrite]], settled: set[Node]) -> None:
+        self.rules, self.settled, self.changed = rules, settled, False
 
     def translate(self, node: Node, inputs: tuple[Value, ...], g: GraphBuilder) -> Sequence[Value]:
-        results = g.node(node.op, *inputs).values
+        results = g.again(node, inputs).values
         for _ in range(SWEEPS):
-            found = self._first(results[0].node, g)
+            node = results[0].node
+            found = None if node in self.settled else self._first(node, g)
             if found is None:
+                self.settled.add(node)
                 break
             self.changed = True
             results = (found,) if isinstance(found, Value) else found

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from netspec.compiler.kernels.kernel import UNIT, WORDS_PER_OPERAND, Body, Kernel, Operand, Result
+from netspec.compiler.kernels.kernel import UNIT, Body, Kernel, Operand, Result, operand_words
 from netspec.compiler.kernels.processor import Tile
 
 WORDS = (
     *("a", "a_row", "a_col", "b", "b_panel", "b_row", "m", "n", "k", "panel_width"),
-    *("clock", "scratch", "row_block", "depth_block", "packed"),
+    *("clock", "scratch", "row_block", "depth_block", "packed", "scratch_thread"),
 )
 HEADER = 16  # words before those of the extras and the results
 PACKED_BYTES = 32 << 10  # of scratch: a block of B, 256 rows of 32 columns, which then stays in the first-level cache
@@ -81,14 +81,15 @@ def contract_words(
     k: int,
     panel_width: int,
     clock: int,
-    scratch: int,
+    scratch: Sequence[int],
     extras: Sequence[Sequence[int]] = (),
     results: Sequence[Sequence[int]] = (),
     deferred: bool = False,
 ) -> list[int]:
     """The argument words of a product; strides in bytes, ``panel_width`` 16 or 32 columns.
 
-    ``scratch`` is ``SCRATCH_BYTES`` a thread; zero forbids blocking over the depth and packing, which a deferred
+    ``scratch`` is an address of at least ``SCRATCH_BYTES`` for each thread, and the bytes from one thread's to the
+    next's; the address zero forbids blocking over the depth and packing, which a deferred
     product does without in any case.
 
     Raises:
@@ -96,14 +97,11 @@ def contract_words(
     """
     if min(m, n, k) < 1 or panel_width not in (16, 32):
         raise ValueError(f"no product of {m} x {k} x {n} in panels of {panel_width} columns")
-    row_block, depth_block, packed = _blocks(m, k, b_row, panel_width, scratch, deferred)
-    header = [a, a_row, a_col, b, b_panel, b_row, m, n, k, panel_width, clock, scratch, row_block, depth_block, packed]
-    words = [*header, 0]
-    for operand in (*extras, *results):
-        if len(operand) != WORDS_PER_OPERAND:
-            raise ValueError(f"an operand has {WORDS_PER_OPERAND} words, got {len(operand)}")
-        words += operand
-    return words
+    address, scratch_thread = scratch
+    row_block, depth_block, packed = _blocks(m, k, b_row, panel_width, address, deferred)
+    words = [a, a_row, a_col, b, b_panel, b_row, m, n, k, panel_width]
+    words += [clock, address, row_block, depth_block, packed, scratch_thread]
+    return [*words, *operand_words((*extras, *results))]
 
 
 def _blocks(m: int, k: int, b_row: int, panel_width: int, scratch: int, deferred: bool) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from netspec.compiler.kernels import ir
-from netspec.compiler.kernels.contract import PACKED_BYTES, SCRATCH_BYTES, SECOND_LEVEL_BYTES, WORDS, Contract
+from netspec.compiler.kernels.contract import PACKED_BYTES, SECOND_LEVEL_BYTES, WORDS, Contract
 from netspec.compiler.kernels.contract_emit import (
     Columns,
     argument,
@@ -20,6 +20,8 @@ from netspec.compiler.kernels.contract_emit import (
 )
 from netspec.compiler.kernels.ir import I64, Builder, Value
 from netspec.compiler.kernels.kernel import UNIT
+
+SIX = 6  # rows of a tile, where sixteen registers hold it
 
 
 def emit_contract(product: Contract) -> Callable[..., None]:
@@ -42,7 +44,7 @@ class _Loops:
         self.vectors = builder.lshr(builder.add(self.word["n"], I64(15)), I64(4))
         self.packed = builder.icmp_signed("!=", self.word["packed"], I64(0))
         self.first, self.stop = self._share(part, parts)
-        self.scratch = builder.add(self.word["scratch"], ir.product(builder, thread, SCRATCH_BYTES))
+        self.scratch = builder.add(self.word["scratch"], builder.mul(thread, self.word["scratch_thread"]))
         tile = product.tile
         widths = {tile.vectors, 1}
         self.edges = edge_widths(tile)
@@ -84,13 +86,23 @@ class _Loops:
         """The end of the rows that bands compute; the one to three below would leave the multipliers idle there.
 
         Their pass over B is cheap where it comes from the second-level cache, and free where no other rows need it.
+        Two below tiles of six are none: the last eight are two tiles of four.
         """
         builder, height = self.builder, self.product.tile.rows
         count = builder.sub(self.stop, self.first)
         few = builder.icmp_signed("<", count, I64(min(4, height)))
         near = builder.icmp_signed("<=", builder.mul(self.vectors, self.word["k"]), I64(2 * SECOND_LEVEL_BYTES // 64))
         rest = builder.and_(builder.urem(count, I64(height)), I64(3))
-        return builder.sub(self.stop, builder.select(builder.or_(few, near), rest, I64(0)))
+        at_the_edge = builder.or_(few, near)
+        if height == SIX:
+            at_the_edge = builder.and_(at_the_edge, builder.not_(self._ends_in_fours(count)))
+        return builder.sub(self.stop, builder.select(at_the_edge, rest, I64(0)))
+
+    def _ends_in_fours(self, count: Value) -> Value:
+        """Whether two tiles of four rows are better than one of six and one of two."""
+        builder = self.builder
+        two = builder.icmp_signed("==", builder.urem(count, I64(SIX)), I64(2))
+        return builder.and_(two, builder.icmp_signed(">=", count, I64(8)))
 
     def _edge(self, first: Value) -> None:
         """The last rows over the whole depth, several panels at once: eight vectors, then four, two, one."""
@@ -205,7 +217,11 @@ class _Loops:
             return builder.add(row, I64(height))
 
         full, *lower = heights(self.product.tile.rows)
-        (row,) = self._while_rows(first, stop, full, run)
+        end = stop
+        if full == SIX:
+            fours = self._ends_in_fours(builder.sub(stop, first))
+            end = builder.sub(stop, builder.select(fours, I64(8), I64(0)))
+        (row,) = self._while_rows(first, end, full, run)
         for height in lower:
             (row,) = self._while_rows(row, stop, height, run)
 

@@ -1,4 +1,4 @@
-"""The driver: one compiled function that walks any network's table of kernel calls, and the threads that run it.
+"""The driver: one compiled function that walks any network's table of kernel calls.
 
 A program is one array of int64: a header, then rows of four words, then the kernels' argument words.
 
@@ -8,19 +8,18 @@ row        word 0                      word 1            word 3
 CALL       address of the kernel       its arguments     0
 BARRIER    0                           0                 0
 LOOP       how often                   rows that follow  address of its counters
+PARTS      how many                    rows that follow  1, or -1: the last first
 =========  ==========================  ================  ======================
 
-Word 2 names the kind. Loops do not nest. Counters (of steps, of a loop) stand a cache line apart for each thread.
+Word 2 names the kind. Calls get the thread's share of their work, one part of as many as there are threads. Below PARTS
+there are more of them, and a thread runs the rows that follow for one of its parts after the other: what a row has
+written is then still in the cache when the next one reads it. Loops do not nest, nor do parts. Counters (of steps, of a
+loop) stand a cache line apart for each thread.
 """
 
 from __future__ import annotations
 
-import ctypes
-import os
-import queue
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ from netspec.compiler.kernels.kernel import Kernel
 if TYPE_CHECKING:
     import numpy as np
 
-CALL, BARRIER, LOOP = 0, 1, 2
+CALL, BARRIER, LOOP, PARTS = 0, 1, 2, 3
 # Words of the header. The barrier's two counters stand apart from all else and from each other, as processors fetch
 # cache lines in pairs.
 STEPS, ROWS, FIRST_ROW, CLOCK, TICKS, ARRIVED, GENERATION, HEADER = 0, 1, 2, 3, 4, 16, 32, 48
@@ -47,12 +46,12 @@ NAP = "Sleep" if sys.platform == "win32" else "usleep"
 
 
 def driver_kernel() -> Kernel:
-    """The driver as a kernel: ``(program, thread, threads, 0)``, compiled once for all networks."""
+    """The driver as a kernel, compiled once for all networks; its arguments are those of a `Crew`."""
 
     def build() -> Callable[..., None]:
-        from netspec.compiler.kernels.driver_emit import emit_driver
+        from netspec.compiler.kernels.crew_emit import emit_crew
 
-        return emit_driver()
+        return emit_crew()
 
     return Kernel("driver", f"driver {YIELD} {NAP}", build)
 
@@ -108,6 +107,14 @@ class Table:
         self._in_loop = False
         self._rows[at][1] = len(self._rows) - at - 1
 
+    @contextmanager
+    def parts(self, count: int, *, backwards: bool = False) -> Iterator[None]:
+        """Rows added inside run for one of `count` parts after the other; a barrier among them would never open."""
+        at = len(self._rows)
+        self._add(count, 0, PARTS, -1 if backwards else 1, "parts")
+        yield
+        self._rows[at][1] = len(self._rows) - at - 1
+
     def keep(self, *objects: object) -> None:
         """Hold objects whose memory the words point to for as long as the program lives."""
         self._kept += objects
@@ -121,7 +128,7 @@ class Table:
         for words in self._words:
             offsets.append(place)
             place += (len(words) + LINE - 1) // LINE * LINE
-        array, _ = _lines(place + LINE)
+        array, _ = lines(place + LINE)
         counters = np.zeros((MAXIMUM_THREADS, max(LINE, len(self._rows))), np.int64) if ticks else None
         array[:GENERATION] = 0
         array[ROWS], array[FIRST_ROW], array[CLOCK] = len(self._rows), array.ctypes.data + 8 * HEADER, self.clock
@@ -138,12 +145,12 @@ class Table:
         self._labels.append(label)
 
     def _counters(self) -> int:
-        array, address = _lines(MAXIMUM_THREADS * LINE)
+        array, address = lines(MAXIMUM_THREADS * LINE)
         self._kept.append(array)
         return address
 
 
-def _lines(words: int) -> tuple[np.ndarray[Any, np.dtype[np.int64]], int]:
+def lines(words: int) -> tuple[np.ndarray[Any, np.dtype[np.int64]], int]:
     """Zeroed words that begin at a cache line, and their address."""
     import numpy as np
 
@@ -151,119 +158,3 @@ def _lines(words: int) -> tuple[np.ndarray[Any, np.dtype[np.int64]], int]:
     first = -raw.ctypes.data // 8 % LINE
     array = raw[first : first + words]
     return array, array.ctypes.data
-
-
-class Crew:
-    """Threads that run programs by the driver at an address.
-
-    One thread is the caller itself. More are all in the background and stay for the next run, since a caller that
-    Ctrl-C interrupts before it has entered the driver would leave the others waiting at a barrier for ever.
-    """
-
-    def __init__(self, driver: int, threads: int) -> None:
-        if not 1 <= threads <= MAXIMUM_THREADS:
-            raise ValueError(f"between 1 and {MAXIMUM_THREADS} threads, got {threads}")
-        self.threads = threads
-        # ctypes releases the GIL around the call.
-        self._enter = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)(driver)
-        self._inboxes: list[queue.SimpleQueue[_Job | None]] = []
-        self._process = 0
-        self._busy = threading.Lock()
-
-    def run(self, program: Program, steps: int) -> float:
-        """Run `steps` steps; seconds they took.
-
-        An interrupt is raised when the steps are done. Callers from several threads take turns.
-        """
-        with self._busy:
-            program.words[STEPS], program.words[ARRIVED], program.words[GENERATION] = steps, 0, 0
-            if self.threads == 1:
-                begin = time.perf_counter()
-                self._enter(program.words.ctypes.data, 0, 1, 0)
-                return time.perf_counter() - begin
-            return self._run_together(program)
-
-    def close(self) -> None:
-        """End the background threads."""
-        for inbox in self._inboxes:
-            inbox.put(None)
-        self._inboxes = []
-
-    def _run_together(self, program: Program) -> float:
-        self._muster()
-        job = _Job(program, self.threads)
-        interrupt: BaseException | None = None
-        try:
-            # The first thread calls the others: one step for the caller, which is either done or not when Ctrl-C comes.
-            self._inboxes[0].put(job)
-        except BaseException as raised:
-            interrupt = raised
-        while True:
-            try:
-                if interrupt and job.withdraw():
-                    break
-                job.finished.wait()
-                break
-            except BaseException as raised:
-                interrupt = interrupt or raised
-        if interrupt:
-            raise interrupt
-        return job.seconds
-
-    def _muster(self) -> None:
-        if self._process == os.getpid() and self._inboxes:
-            return
-        inboxes: list[queue.SimpleQueue[_Job | None]] = [queue.SimpleQueue() for _ in range(self.threads)]
-        try:
-            for t in range(self.threads):
-                threading.Thread(target=self._serve, args=(t, inboxes), name=f"netspec-{t}", daemon=True).start()
-        except BaseException:
-            for inbox in inboxes:
-                inbox.put(None)
-            raise
-        self._process, self._inboxes = os.getpid(), inboxes
-
-    def _serve(self, thread: int, inboxes: list[queue.SimpleQueue[_Job | None]]) -> None:
-        while (job := inboxes[thread].get()) is not None:
-            if thread == 0:
-                if not job.begin():
-                    continue
-                for inbox in inboxes[1:]:
-                    inbox.put(job)
-            begin = time.perf_counter()
-            self._enter(job.program.words.ctypes.data, thread, self.threads, thread)
-            job.end(time.perf_counter() - begin)
-            del job  # or the program would live until the next one comes
-
-
-class _Job:
-    """One run: it holds the program while a thread is in it."""
-
-    def __init__(self, program: Program, threads: int) -> None:
-        self.program, self._running = program, threads
-        self._lock = threading.Lock()
-        self._state = "waiting"
-        self.seconds = 0.0
-        self.finished = threading.Event()
-
-    def begin(self) -> bool:
-        """Whether to run at all."""
-        with self._lock:
-            if self._state == "waiting":
-                self._state = "running"
-            return self._state == "running"
-
-    def withdraw(self) -> bool:
-        """Whether the run will never begin."""
-        with self._lock:
-            if self._state == "waiting":
-                self._state = "withdrawn"
-            return self._state == "withdrawn"
-
-    def end(self, seconds: float) -> None:
-        """One thread is done."""
-        with self._lock:
-            self._running -= 1
-            self.seconds = max(self.seconds, seconds)
-            if not self._running:
-                self.finished.set()

@@ -8,6 +8,7 @@ from llvmlite import ir as llvm
 
 from netspec.compiler.kernels import driver as table
 from netspec.compiler.kernels import ir, processor
+from netspec.compiler.kernels.contract_emit import function
 from netspec.compiler.kernels.ir import I32, I64, Builder, Value
 
 KERNEL = llvm.FunctionType(ir.VOID, [I64] * 4)
@@ -15,15 +16,47 @@ FLUSH_X86 = 0x8040  # MXCSR: flush results to zero, take denormal operands as ze
 FLUSH_ARM = 1 << 24  # FPCR.FZ
 
 
-def emit_driver() -> Callable[..., None]:
-    """The Python function that Numba compiles: ``(program, thread, threads, 0)``."""
+def emit_walk(builder: Builder) -> llvm.Function:
+    """``walk(program, thread, threads)``: the thread's share of all steps of a program."""
 
-    def body(builder: Builder, program: Value, thread: Value, threads: Value, _: Value) -> None:
+    def body(builder: Builder, program: Value, thread: Value, threads: Value) -> None:
         restore = _flush_denormals(builder)
         _Driver(builder, program, thread, threads).emit()
         restore()
 
-    return ir.kernel_function(body)
+    return function(builder, "walk", 3, body)
+
+
+def spin_while(builder: Builder, waiting: Callable[[], Value], limit: int | None = None) -> None:
+    """Spin, then yield; then nap, or with a ``limit`` give up after so many yields."""
+    with builder.goto_entry_block():
+        spins = builder.alloca(I64)
+    builder.store(I64(0), spins)
+
+    def nap(count: Value) -> None:
+        # The system moves a thread to a processor only when that is idle, which one that yields never is.
+        long = builder.icmp_signed(">", count, I64(table.SPINS_BEFORE_YIELD + table.YIELDS_BEFORE_NAP))
+        ir.branch(
+            builder,
+            long,
+            lambda: [ir.call(builder, table.NAP, I32, I32(1))],
+            lambda: [ir.call(builder, table.YIELD, I32)],
+        )
+
+    def go_on() -> Value:
+        if limit is None:
+            return waiting()
+        patient = builder.icmp_signed("<", builder.load(spins), I64(table.SPINS_BEFORE_YIELD + limit))
+        return builder.and_(patient, waiting())
+
+    def spin() -> None:
+        count = builder.add(builder.load(spins), I64(1))
+        builder.store(count, spins)
+        tired = builder.icmp_signed(">", count, I64(table.SPINS_BEFORE_YIELD))
+        give = nap if limit is None else lambda _: ir.call(builder, table.YIELD, I32)
+        ir.when(builder, tired, lambda: give(count))
+
+    ir.loop_while(builder, go_on, spin, unroll=False)
 
 
 class _Driver:
@@ -34,7 +67,8 @@ class _Driver:
         self.rows, self.first, self.ticks = (self._header(i) for i in (table.ROWS, table.FIRST_ROW, table.TICKS))
         self.line = ir.product(builder, thread, 8 * table.LINE)
         with builder.goto_entry_block():
-            names = ("row", "generation", "loop_start", "loop_end", "loop_count", "loop_counter")
+            names = ["row", "generation", "loop_start", "loop_end", "loop_count", "loop_counter"]
+            names += ["part", "parts", "parts_start", "parts_end", "parts_left", "parts_step"]
             self.state = {name: builder.alloca(I64, name=name) for name in names}
 
     def emit(self) -> None:
@@ -47,6 +81,7 @@ class _Driver:
             ir.store(builder, step, clock, 8)
             self._set("row", I64(0))
             self._set("loop_end", I64(-1))
+            self._end_parts()
             more = lambda: builder.icmp_signed("<", self._get("row"), self.rows)  # noqa: E731
             ir.loop_while(builder, more, self._timed_row, unroll=False)
 
@@ -76,6 +111,7 @@ class _Driver:
             ir.store(builder, builder.add(ir.load(builder, place, I64, 8), spent), place, 8)
 
         ir.when(builder, counted, add)
+        self._end_of_parts()
         self._end_of_loop()
 
     def _row(self, row: Value) -> None:
@@ -86,12 +122,16 @@ class _Driver:
 
         def call() -> list[Value]:
             kernel = builder.inttoptr(one, KERNEL.as_pointer())
-            builder.call(kernel, [two, self.thread, self.threads, self.thread])
+            builder.call(kernel, [two, self._get("part"), self._get("parts"), self.thread])
             return []
 
         def other() -> list[Value]:
             is_loop = builder.icmp_signed("==", kind, I64(table.LOOP))
-            return ir.branch(builder, is_loop, lambda: self._begin_loop(one, two, three), self._barrier)
+            return ir.branch(builder, is_loop, lambda: self._begin_loop(one, two, three), no_loop)
+
+        def no_loop() -> list[Value]:
+            is_parts = builder.icmp_signed("==", kind, I64(table.PARTS))
+            return ir.branch(builder, is_parts, lambda: self._begin_parts(one, two, three), self._barrier)
 
         ir.branch(builder, builder.icmp_signed("==", kind, I64(table.CALL)), call, other)
 
@@ -120,6 +160,51 @@ class _Driver:
 
         ir.when(builder, builder.icmp_signed("==", self._get("row"), self._get("loop_end")), again)
 
+    def _begin_parts(self, count: Value, rows: Value, step: Value) -> list[Value]:
+        builder = self.builder
+        first, stop = (
+            builder.udiv(builder.mul(n, count), self.threads) for n in (self.thread, builder.add(self.thread, I64(1)))
+        )
+        start = self._get("row")
+        end = builder.add(start, rows)
+        none = builder.icmp_signed(">=", first, stop)
+        upwards = builder.icmp_signed(">", step, I64(0))
+        self._set("row", builder.select(none, end, start))
+        self._set("parts_end", builder.select(none, I64(-1), end))
+        begin = builder.select(upwards, first, builder.sub(stop, I64(1)))
+        self._set("part", builder.select(none, self.thread, begin))
+        self._set("parts", builder.select(none, self.threads, count))
+        self._set("parts_start", start)
+        self._set("parts_left", builder.sub(stop, first))
+        self._set("parts_step", step)
+        return []
+
+    def _end_of_parts(self) -> None:
+        builder = self.builder
+
+        def again() -> None:
+            left = builder.sub(self._get("parts_left"), I64(1))
+            self._set("parts_left", left)
+
+            def rewind() -> list[Value]:
+                self._set("part", builder.add(self._get("part"), self._get("parts_step")))
+                self._set("row", self._get("parts_start"))
+                return []
+
+            def end() -> list[Value]:
+                self._end_parts()
+                return []
+
+            ir.branch(builder, builder.icmp_signed(">", left, I64(0)), rewind, end)
+
+        ir.when(builder, builder.icmp_signed("==", self._get("row"), self._get("parts_end")), again)
+
+    def _end_parts(self) -> None:
+        """From here on a thread has one part of as many as there are threads."""
+        self._set("parts_end", I64(-1))
+        self._set("part", self.thread)
+        self._set("parts", self.threads)
+
     def _barrier(self) -> list[Value]:
         builder = self.builder
         ir.when(builder, builder.icmp_signed(">", self.threads, I64(1)), self._meet)
@@ -141,30 +226,10 @@ class _Driver:
             return []
 
         def wait() -> list[Value]:
-            with builder.goto_entry_block():
-                spins = builder.alloca(I64)
-            builder.store(I64(0), spins)
-
-            def closed() -> Value:
-                return builder.icmp_signed("<", builder.load_atomic(generation, "acquire", 8), following)
-
-            def rest(count: Value) -> None:
-                # The system moves a thread to a processor only when that is idle, which one that yields never is.
-                long = builder.icmp_signed(">", count, I64(table.SPINS_BEFORE_YIELD + table.YIELDS_BEFORE_NAP))
-                ir.branch(
-                    builder,
-                    long,
-                    lambda: [ir.call(builder, table.NAP, I32, I32(1))],
-                    lambda: [ir.call(builder, table.YIELD, I32)],
-                )
-
-            def spin() -> None:
-                count = builder.add(builder.load(spins), I64(1))
-                builder.store(count, spins)
-                tired = builder.icmp_signed(">", count, I64(table.SPINS_BEFORE_YIELD))
-                ir.when(builder, tired, lambda: rest(count))
-
-            ir.loop_while(builder, closed, spin, unroll=False)
+            spin_while(
+                builder,
+                lambda: builder.icmp_signed("<", builder.load_atomic(generation, "acquire", 8), following),
+            )
             return []
 
         ir.branch(builder, last, open_it, wait)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from netspec.compiler.kernels.kernel import WORDS_PER_OPERAND, Body, Kernel, Operand, Result
+from netspec.compiler.kernels.kernel import Body, Kernel, Operand, Result, operand_words
 from netspec.compiler.kernels.rows import Reduction, Word, panel_shift
 
 HEADER = 5  # words before those of the operands, the extras and the results
@@ -83,8 +83,4 @@ def fold_words(
         ValueError: if an operand has not four words.
     """
     words: list[Word | int] = [clock, rows, middle, columns, panel_shift(panel_width)]
-    for operand in (*operands, *extras, *results):
-        if len(operand) != WORDS_PER_OPERAND:
-            raise ValueError(f"an operand has {WORDS_PER_OPERAND} words, got {len(operand)}")
-        words += operand
-    return words
+    return [*words, *operand_words((*operands, *extras, *results))]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from netspec.tensortype import DType
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 UNIT = 16  # rows, or columns, that always stay with one thread: sums within a unit need no agreement between threads
 WORDS_PER_OPERAND = 4  # pointer, then row, middle and panel stride in bytes
+
+Word = TypeVar("Word")
 
 
 @dataclass(frozen=True)
@@ -70,3 +72,17 @@ class Result:
 
     def __repr__(self) -> str:
         return self.kind
+
+
+def operand_words(operands: Iterable[Sequence[Word]]) -> list[Word]:
+    """The words of operands one behind the other, as kernels read them.
+
+    Raises:
+        ValueError: if one has not `WORDS_PER_OPERAND`.
+    """
+    words: list[Word] = []
+    for operand in operands:
+        if len(operand) != WORDS_PER_OPERAND:
+            raise ValueError(f"an operand has {WORDS_PER_OPERAND} words, got {len(operand)}")
+        words += operand
+    return words

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeVar
 
-from netspec.compiler.kernels.kernel import WORDS_PER_OPERAND, Body, Kernel, Operand, Result
+from netspec.compiler.kernels.kernel import UNIT, Body, Kernel, Operand, Result, operand_words
 
-HEADER = 8  # words before those of the operands and the results
+HEADER = 9  # words before those of the operands and the results
 ROW_MAJOR = 30  # shift of a panel wider than any row
 
 Reduction: TypeAlias = Literal["sum", "max", "min"]
@@ -101,19 +101,16 @@ def rows_words(
     index: Word | int = 0,
     batch: Word | int = 0,
     index_length: Word | int = 0,
+    unit: int = UNIT,
 ) -> list[Word | int]:
     """The argument words of a row kernel; words may be symbolic, strides are in bytes.
 
     Operands and results are ``(pointer, row, middle, panel stride)``; panel stride 0 says that the rows of this one are
     not cut into panels. Gathered operands take row ``index[step * batch + row]`` of ``index_length`` int64; memory that
-    is read needs 16 elements to spare at its end.
+    is read needs 16 elements to spare at its end. ``unit`` rows stay with one thread.
 
     Raises:
         ValueError: if an operand has not four words.
     """
-    words: list[Word | int] = [clock, rows, middle, columns, panel_shift(panel_width), index, batch, index_length]
-    for operand in (*operands, *results):
-        if len(operand) != WORDS_PER_OPERAND:
-            raise ValueError(f"an operand has {WORDS_PER_OPERAND} words, got {len(operand)}")
-        words += operand
-    return words
+    words: list[Word | int] = [clock, rows, middle, columns, panel_shift(panel_width), index, batch, index_length, unit]
+    return [*words, *operand_words((*operands, *results))]

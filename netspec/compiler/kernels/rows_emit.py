@@ -50,9 +50,8 @@ class Rows:
     ) -> None:
         self.b, self.sweeps, self.kinds = b, sweeps, [result.kind for result in results]
         words = streams.Words(b, args)
-        clock, self.rows, self.middle, self.columns, self.shift, self.index, self.batch, self.index_length = (
-            words[i] for i in range(HEADER)
-        )
+        clock, self.rows, self.middle, self.columns, self.shift, *rest = (words[i] for i in range(HEADER))
+        self.index, self.batch, self.index_length, self.unit = rest
         self.step = streams.step_of(b, clock, thread)
         self.inputs = words.streams(HEADER, operands, self.shift)
         after = HEADER + WORDS_PER_OPERAND * len(operands)
@@ -67,7 +66,7 @@ class Rows:
     def run(self, part: Value, parts: Value) -> None:
         """All rows of a part, panel by panel (rows in one piece are one panel), and the middle axis upwards."""
         b = self.b
-        first, stop = streams.units_of(b, self.rows, part, parts)
+        first, stop = streams.units_of(b, self.rows, part, parts, self.unit)
         width = b.shl(I64(1), self.shift)
 
         def one_panel(begin: Value, _: list[Value]) -> None:

@@ -82,10 +82,11 @@ class Stream:
         return (b.uitofp if self.operand.dtype.startswith("u") else b.sitofp)(value, kind)
 
 
-def units_of(b: Builder, extent: Value, part: Value, parts: Value) -> tuple[Value, Value]:
+def units_of(b: Builder, extent: Value, part: Value, parts: Value, unit: Value | None = None) -> tuple[Value, Value]:
     """First and end of the rows, or columns, that `part` of `parts` owns, in whole units."""
-    units = b.lshr(b.add(extent, I64(UNIT - 1)), I64(4))
-    bounds = [b.mul(b.sdiv(b.mul(p, units), parts), I64(UNIT)) for p in (part, b.add(part, I64(1)))]
+    unit = I64(UNIT) if unit is None else unit
+    units = b.udiv(b.add(extent, b.sub(unit, I64(1))), unit)
+    bounds = [b.mul(b.sdiv(b.mul(p, units), parts), unit) for p in (part, b.add(part, I64(1)))]
     return bounds[0], ir.minimum(b, bounds[1], extent)
 
 
@@ -130,3 +131,11 @@ def across_rows(b: Builder, kind: str, rows: Sequence[Value]) -> Value:
         pairs = list(zip(rows[:half], rows[half:], strict=True))
         rows = [combine(b, kind, *(b.shuffle_vector(*pair, order) for order in orders)) for pair in pairs]
     return rows[0]
+
+
+def across(b: Builder, value: Value) -> Value:
+    """The sum over the lanes, in all of them, by a fixed tree: lanes 8, 4, 2, 1 apart."""
+    for half in (8, 4, 2, 1):
+        order = llvm.Constant(ir.INTS, [lane ^ half for lane in range(LANES)])
+        value = b.fadd(value, b.shuffle_vector(value, llvm.Constant(VEC, llvm.Undefined), order))
+    return value

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from netspec.compiler.graph.builder import GraphBuilder
-from netspec.compiler.graph.lowering import Lowering
 from netspec.compiler.graph.node import Node, Value
-from netspec.compiler.graph.op import Op, Sample
+from netspec.compiler.graph.op import Lanes, Op, Sample
 from netspec.compiler.ops.slice import Slice
-from netspec.compiler.ops.stretch import Stretch, copy
-from netspec.tensortype import BATCH, Dim, ShapeError, TensorType
+from netspec.compiler.ops.windows import copied_in_lanes
+from netspec.tensortype import BATCH, Dim, Layout, ShapeError, TensorType, laid_out
 
 if TYPE_CHECKING:
+    from netspec.compiler.graph.lowering import Lowering
     from netspec.compiler.graph.op import Array, Real
 
 
@@ -24,6 +24,7 @@ class Concat(Op):
 
     name: ClassVar[str] = "concat"
     axis: int
+    layouts: tuple[Layout, ...] = ()
 
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
         if not inputs or not 0 <= self.axis < inputs[0].rank:
@@ -34,7 +35,8 @@ class Concat(Op):
                 raise ShapeError(f"`concat` along axis {self.axis} does not fit {inputs[0]} and {x}")
             total = total + x.shape[self.axis]
         shape = inputs[0].shape
-        return (inputs[0].with_shape((*shape[: self.axis], total, *shape[self.axis + 1 :])),)
+        made = inputs[0].with_shape((*shape[: self.axis], total, *shape[self.axis + 1 :]))
+        return laid_out((made,), self.layouts)
 
     def vjp(self, g: GraphBuilder, node: Node, cotangents: Sequence[Value | None]) -> Sequence[Value | None]:
         (ct,) = cotangents
@@ -53,7 +55,12 @@ class Concat(Op):
 
         return (np.concatenate(inputs, axis=self.axis),)
 
+    def lanes(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Lanes | None:
+        return copied_in_lanes(self.axis, inputs)
+
     def lower(self, node: Node, lowering: Lowering) -> None:
+        from netspec.compiler.ops.stretch import Stretch, copy
+
         target = lowering.buffer(node.value())
         start: Dim = 0
         for value in node.inputs:
@@ -68,6 +75,7 @@ class Concat(Op):
         yield Sample(cls(0), tuple(TensorType("float32", (n, 5)) for n in (BATCH, 2, BATCH)))
         yield Sample(cls(0), (TensorType("float32", (3,)), TensorType("float32", (18,))))
         yield Sample(cls(2), tuple(TensorType("float32", (BATCH, 3, n)) for n in (5, 17, 1)))
+        yield Sample(cls(2), tuple(TensorType("float32", (BATCH, 2, n, 3)) for n in (5, 1)))
 
 
 def _others(x: TensorType, axis: int) -> tuple[tuple[Dim, ...], tuple[Dim, ...]]:

@@ -8,18 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from netspec.compiler.formula.formula import Formula
 from netspec.compiler.formula.parse import parse
-from netspec.compiler.formula.render import body
 from netspec.compiler.graph.builder import GraphBuilder
-from netspec.compiler.graph.lowering import Access, Argument, Buffer, Clock, Lowering, Pointer, Scratch, Split
 from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import Op, Sample, UnsupportedError
-from netspec.compiler.kernels.contract import SCRATCH_BYTES, contract_kernel, contract_words
-from netspec.compiler.kernels.kernel import Operand, Result
 from netspec.compiler.ops.elementwise import evaluate_formula, infer_formula, real_dtype
-from netspec.compiler.ops.stretch import relay_number, steady
 from netspec.tensortype import BATCH, Dim, Layout, ShapeError, TensorType, laid_out
 
 if TYPE_CHECKING:
+    from netspec.compiler.graph.lowering import Argument, Buffer, Lowering, Pointer
     from netspec.compiler.graph.op import Array, Real
 
 ITEM = 4  # bytes of a float32
@@ -86,6 +82,12 @@ class Contract(Op):
         return (product,) if self.epilogue is None else evaluate_formula(self.epilogue, [product, *extras], real)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
+        from netspec.compiler.formula.render import body
+        from netspec.compiler.graph.lowering import Access, Clock, Pointer, Scratch, Split
+        from netspec.compiler.kernels.contract import SCRATCH_BYTES, contract_kernel, contract_words
+        from netspec.compiler.kernels.kernel import Operand, Result
+        from netspec.compiler.ops.stretch import relay_number, steady
+
         if self.transpose_b:
             raise UnsupportedError("`contract` streams its right side as it lies; `stream-sides` has to go before")
         a, b = (steady(lowering, lowering.buffer(value)) for value in node.inputs[:2])
@@ -101,7 +103,7 @@ class Contract(Op):
         widths = {x.type.layout.width for x in (b, *extras, *results) if x.type.layout.kind == "panels"}
         width = max(widths, default=16 if isinstance(columns, int) and columns <= 16 else 16 * lowering.tile.vectors)
         epilogue = body(self.epilogue) if self.epilogue else body(_PLAIN)
-        deferred = self.transpose_a and epilogue.cost >= COSTLY
+        deferred = self.transpose_a and lowering.tile.overlaps and epilogue.cost >= COSTLY
         kernel = contract_kernel(
             lowering.tile,
             tuple(Operand(spread="C" not in v, stepped=x.place == "step") for v, x in zip(views, extras, strict=True)),
@@ -163,6 +165,8 @@ def _view(shape: tuple[Dim, ...], whole: tuple[Dim, Dim]) -> str:
 
 
 def _address(view: str, buffer: Buffer, width: int) -> tuple[Pointer, Dim, int, Dim]:
+    from netspec.compiler.graph.lowering import Pointer
+
     panel = (buffer.panel_stride or width * ITEM) if "C" in view else 0
     return Pointer(buffer), buffer.row_stride if "R" in view else 0, 0, panel
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from netspec.compiler.graph.lowering import Lowering
 from netspec.compiler.graph.node import Node
 from netspec.compiler.graph.op import Op, Sample
 from netspec.tensortype import BATCH, Dim, ShapeError, TensorType
 
 if TYPE_CHECKING:
+    from netspec.compiler.graph.lowering import Lowering
     from netspec.compiler.graph.op import Array, Real
 
 

@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from netspec.compiler.formula.formula import Formula
 from netspec.compiler.formula.parse import parse
-from netspec.compiler.formula.render import body
 from netspec.compiler.graph.builder import GraphBuilder
-from netspec.compiler.graph.lowering import Access, Argument, Clock, Lowering, Pointer, Split
 from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import Op, Sample, UnsupportedError, make
-from netspec.compiler.kernels.fold import fold_kernel, fold_words
-from netspec.compiler.kernels.kernel import Operand, Result
 from netspec.compiler.ops.broadcast import Broadcast
 from netspec.compiler.ops.elementwise import evaluate_formula, infer_formula, real_dtype
 from netspec.compiler.ops.iota import Iota
 from netspec.compiler.ops.reshape import Reshape
-from netspec.compiler.ops.stretch import relay, steady
 from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, product
 
 if TYPE_CHECKING:
+    from netspec.compiler.graph.lowering import Argument, Lowering
     from netspec.compiler.graph.op import Array, Real
 
 NOWHERE = 2.0**24
@@ -89,6 +85,12 @@ class Reduce(Op):
         return (reduced,) if self.epilogue is None else evaluate_formula(self.epilogue, [reduced, *extras], real)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
+        from netspec.compiler.formula.render import body
+        from netspec.compiler.graph.lowering import Access, Clock, Pointer, Split
+        from netspec.compiler.kernels.fold import fold_kernel, fold_words
+        from netspec.compiler.kernels.kernel import Operand, Result
+        from netspec.compiler.ops.stretch import relay, steady
+
         if self.axes != (0,) or self.keepdims:
             raise UnsupportedError(f"`reduce` has a kernel over the first axis, not over {self.axes}")
         first, *extras = (lowering.buffer(value) for value in node.inputs)

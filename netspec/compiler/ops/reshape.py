@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from netspec.compiler.graph.builder import GraphBuilder
-from netspec.compiler.graph.lowering import Lowering
 from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import Op, Sample
-from netspec.compiler.ops.stretch import relay
 from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, known, product, show_shape
 
 if TYPE_CHECKING:
+    from netspec.compiler.graph.lowering import Lowering
     from netspec.compiler.graph.op import Array, Real
 
 
@@ -38,6 +37,8 @@ class Reshape(Op):
         return (inputs[0].reshape(tuple(map(known, self.shape))),)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
+        from netspec.compiler.ops.stretch import relay
+
         if not lowering.alias(node.value(), node.inputs[0]):
             relay(lowering, lowering.buffer(node.inputs[0]), lowering.buffer(node.value()))
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from netspec.compiler.formula import Formula, body, evaluate, parse, select, sweeps
 from netspec.compiler.formula.expr import names
 from netspec.compiler.formula.sweeps import spread_results
-from netspec.compiler.graph import Node, Op, Sample, UnsupportedError, Value
+from netspec.compiler.graph import Lanes, Node, Op, Sample, UnsupportedError, Value
 from netspec.compiler.graph.lowering import INDEX, Access, Argument, Buffer, Clock, Lowering, Pointer, Split
 from netspec.compiler.kernels.kernel import Operand, Result
 from netspec.compiler.kernels.rows import Action, Sweep, rows_kernel, rows_words
-from netspec.compiler.ops.stretch import relay, relay_number
-from netspec.tensortype import BATCH, ITEM_BYTES, ROWS, Dim, Layout, ShapeError, TensorType, known, product, size
+from netspec.compiler.ops.elementwise import by_place
+from netspec.compiler.ops.stretch import block_words, relay, relay_number
+from netspec.tensortype import BATCH, ITEM_BYTES, LANES, ROWS, Dim, Layout, ShapeError, TensorType, known, product, size
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,7 +86,54 @@ class Rows(Op):
                 return True
         return view != self.results[result]
 
+    def lanes(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Lanes | None:
+        """It has to be the same at every element, of whole arrays of the results' shape, or numbers of channels."""
+        return Lanes(tuple(x.shape == self.shapes[0] for x in inputs)) if self._takes_lanes(inputs) else None
+
+    def _takes_lanes(self, inputs: Sequence[TensorType]) -> bool:
+        shape = self.shapes[0]
+        if self.formula.reduces or by_place(self.formula) or self.gathers or any(s != shape for s in self.shapes):
+            return False
+        if len(shape) < 3 or isinstance(shape[0], int) or not all(isinstance(n, int) for n in shape[1:]):
+            return False
+        return all(
+            type_.dtype == "float32" and (type_.shape == shape or self._number_or_channel(view, type_, shape))
+            for view, type_ in zip(self.views, inputs, strict=True)
+        )
+
+    def _number_or_channel(self, view: str, type_: TensorType, shape: Sequence[Dim]) -> bool:
+        return type_.elements == 1 or (view == "C" and self.domain[2] == shape[-1] and type_.elements == shape[-1])
+
+    def _lower_lanes(self, node: Node, lowering: Lowering) -> None:
+        """A block of 16 samples is a row, its channels the middle, pixels and lanes the columns."""
+        inputs, results = ([lowering.buffer(v) for v in values] for values in (node.inputs, node.values))
+        samples, *space, channels = self.shapes[0]
+
+        def seen(buffer: Buffer) -> tuple[Operand, tuple[Pointer, Dim, Dim, Dim]]:
+            if buffer.type.layout == LANES:
+                return Operand(), (Pointer(buffer), buffer.row_stride, buffer.panel_stride, 0)
+            by_channel = ITEM_BYTES["float32"] if buffer.type.elements != 1 else 0
+            return Operand(spread=True, stepped=buffer.place == "step"), (Pointer(buffer), 0, by_channel, 0)
+
+        operands = [seen(buffer) for buffer in inputs]
+        kinds = (Result(),) * len(results)
+        arguments: dict[str, Argument] = {
+            "clock": Clock(),
+            "rows": samples,
+            "columns": product(space) * 16,
+            "operands": [place for _, place in operands],
+            "results": [seen(buffer)[1] for buffer in results],
+            "middle": channels,
+        }
+        kernel = rows_kernel(tuple(operand for operand, _ in operands), self._sweeps(kinds), kinds)
+        split = Split("rows", samples)
+        reads = [Access(b, split if b.type.layout == LANES else None) for b in inputs]
+        lowering.call(kernel, block_words, arguments, reads, [Access(b, split) for b in results])
+
     def lower(self, node: Node, lowering: Lowering) -> None:
+        if LANES in self.layouts:
+            self._lower_lanes(node, lowering)
+            return
         rows, middle, columns = self.domain
         split = Split("rows", rows)
         inputs = [self._seen(lowering, *seen) for seen in zip(self.views, node.inputs, strict=False)]

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from netspec.compiler.graph.builder import GraphBuilder
-from netspec.compiler.graph.lowering import Lowering
 from netspec.compiler.graph.node import Node, Value
-from netspec.compiler.graph.op import Op, Sample
+from netspec.compiler.graph.op import Lanes, Op, Sample
 from netspec.compiler.ops.pad import Pad
-from netspec.compiler.ops.stretch import Stretch, copy
-from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, known
+from netspec.compiler.ops.windows import copied_in_lanes
+from netspec.tensortype import BATCH, Dim, Layout, ShapeError, TensorType, known, laid_out
 
 if TYPE_CHECKING:
+    from netspec.compiler.graph.lowering import Lowering
     from netspec.compiler.graph.op import Array, Real
 
 
@@ -26,6 +26,7 @@ class Slice(Op):
     axis: int
     start: Dim
     stop: Dim
+    layouts: tuple[Layout, ...] = ()
 
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
         (x,) = inputs
@@ -34,7 +35,8 @@ class Slice(Op):
         parts = (self.start, self.stop - self.start, x.shape[self.axis] - self.stop)
         if any(isinstance(part, int) and part < 0 for part in parts):
             raise ShapeError(f"`slice` {self.start} to {self.stop} along axis {self.axis} of {x}")
-        return (x.with_shape((*x.shape[: self.axis], parts[1], *x.shape[self.axis + 1 :])),)
+        made = x.with_shape((*x.shape[: self.axis], parts[1], *x.shape[self.axis + 1 :]))
+        return laid_out((made,), self.layouts)
 
     def vjp(self, g: GraphBuilder, node: Node, cotangents: Sequence[Value | None]) -> Sequence[Value | None]:
         (x,), (ct,) = node.inputs, cotangents
@@ -45,7 +47,12 @@ class Slice(Op):
         stretch = slice(known(self.start), known(self.stop))
         return (inputs[0][(slice(None),) * self.axis + (stretch,)],)
 
+    def lanes(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Lanes | None:
+        return copied_in_lanes(self.axis, inputs)
+
     def lower(self, node: Node, lowering: Lowering) -> None:
+        from netspec.compiler.ops.stretch import Stretch, copy
+
         source = Stretch(lowering.buffer(node.inputs[0]), self.axis, self.start, self.stop)
         copy(lowering, source, Stretch(lowering.buffer(node.value())))
 
@@ -57,3 +64,4 @@ class Slice(Op):
         yield Sample(cls(0, 2, 2), (TensorType("float32", (4,)),))
         yield Sample(cls(0, 1, 19), (TensorType("float32", (20,)),))
         yield Sample(cls(2, 1, 4), (TensorType("float32", (BATCH, 3, 5)),))
+        yield Sample(cls(1, 1, 3), (TensorType("float32", (BATCH, 4, 3, 5)),))

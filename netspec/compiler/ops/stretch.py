@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from netspec.compiler.formula.formula import Formula
 from netspec.compiler.formula.parse import parse
 from netspec.compiler.formula.render import body
 from netspec.compiler.graph.lowering import Access, Argument, Buffer, Clock, Lowering, Pointer, Split
 from netspec.compiler.graph.op import UnsupportedError
-from netspec.compiler.kernels.kernel import Operand, Result
+from netspec.compiler.kernels.kernel import UNIT, Operand, Result
 from netspec.compiler.kernels.rows import Sweep, rows_kernel, rows_words
-from netspec.tensortype import Dim, TensorType, known, product
+from netspec.tensortype import LANES, Dim, TensorType, known, product
 
 Place: TypeAlias = "tuple[Pointer, Dim, Dim, Dim]"
 """Where a kernel begins, and the strides of rows, middle and panels."""
@@ -33,16 +33,25 @@ class Stretch:
 
     @property
     def shape(self) -> tuple[Dim, ...]:
-        shape = self.buffer.type.shape
+        """Its sizes, axes in the order in which they lie in memory."""
+        shape = _in_memory(self.buffer.type)
         if self.stop is None or not shape:
             return shape
-        return (*shape[: self.axis], self.stop - self.start, *shape[self.axis + 1 :])
+        axis = self.place
+        return (*shape[:axis], self.stop - self.start, *shape[axis + 1 :])
+
+    @property
+    def place(self) -> int:
+        """Where the axis stands among those in memory."""
+        if self.buffer.type.layout != LANES:
+            return self.axis
+        return 1 if self.axis == self.buffer.type.rank - 1 else self.axis + 1
 
     def seen(self, axis: int) -> tuple[tuple[Dim, Dim, Dim], Place]:
-        """Rows, middle and columns when cut before ``axis``, and how to address them."""
-        buffer, shape, whole = self.buffer, self.shape, self.buffer.type.shape
+        """Rows, middle and columns when cut before ``axis`` of those in memory, and how to address them."""
+        buffer, shape, whole = self.buffer, self.shape, _in_memory(self.buffer.type)
         axis = max(axis, 1)
-        inner = product(whole[self.axis + 1 :])
+        inner = product(whole[self.place + 1 :])
         first = self.start * (buffer.row_stride if self.axis == 0 else inner * ITEM)
         extents = (shape[0] if shape else 1, product(shape[1:axis]), product(shape[axis:]))
         return extents, (Pointer(buffer, first), buffer.row_stride, product(whole[axis:]) * ITEM, 0)
@@ -53,9 +62,17 @@ class Stretch:
         return Access(self.buffer, None if moved else Split("rows", rows))
 
 
+def _in_memory(type_: TensorType) -> tuple[Dim, ...]:
+    """The sizes of axes in the order in which they lie; in lanes the rows are blocks of 16 samples."""
+    if type_.layout != LANES:
+        return type_.shape
+    samples, *space, channels = type_.shape
+    return (samples, channels, *space, UNIT)
+
+
 def copy(lowering: Lowering, source: Stretch, target: Stretch) -> None:
     """Copy one stretch into another of the same shape."""
-    axis = max(source.axis if source.stop is not None else 0, target.axis if target.stop is not None else 0)
+    axis = max(source.place if source.stop is not None else 0, target.place if target.stop is not None else 0)
     extents, place = target.seen(axis)
     _, origin = source.seen(axis)
     _run(lowering, _COPY, extents, [(source, origin)], (target, place))
@@ -63,7 +80,7 @@ def copy(lowering: Lowering, source: Stretch, target: Stretch) -> None:
 
 def fill(lowering: Lowering, target: Stretch) -> None:
     """Write zeros into a stretch."""
-    extents, place = target.seen(target.axis)
+    extents, place = target.seen(target.place)
     _run(lowering, _ZERO, extents, [], (target, place))
 
 
@@ -151,7 +168,13 @@ def _run(
     }
     same = not crossed and len({s.buffer.type.shape[:1] for s in (*(s for s, _ in sources), target[0])}) == 1
     reads = [s.access(rows) if same else Access(s.buffer) for s, _ in sources]
-    lowering.call(kernel, rows_words, arguments, reads, [target[0].access(rows) if same else Access(target[0].buffer)])
+    words = block_words if target[0].buffer.type.layout == LANES else rows_words
+    lowering.call(kernel, words, arguments, reads, [target[0].access(rows) if same else Access(target[0].buffer)])
+
+
+def block_words(rows: int, **arguments: Any) -> Sequence[int]:
+    """The words of a row kernel over samples in the lanes: its rows are blocks of 16."""
+    return rows_words(rows=-(-rows // UNIT), unit=1, **arguments)
 
 
 def _result(*, stepped: bool) -> Result:

@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from netspec.compiler.graph.builder import GraphBuilder
-from netspec.compiler.graph.lowering import Access, Argument, Buffer, Lowering, Pointer, Split
 from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import Op, Sample, UnsupportedError
-from netspec.compiler.kernels.transpose import transpose_kernel, transpose_words
-from netspec.compiler.ops.stretch import ITEM, relay, relay_middles, relay_swapped, steady
 from netspec.tensortype import BATCH, Dim, Layout, ShapeError, Size, TensorType, laid_out, product
 
 if TYPE_CHECKING:
+    from netspec.compiler.graph.lowering import Argument, Buffer, Lowering
     from netspec.compiler.graph.op import Array, Real
 
 LINE = 64  # bytes of a vector
@@ -44,6 +42,8 @@ class Transpose(Op):
         return (inputs[0].transpose(self.perm),)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
+        from netspec.compiler.ops.stretch import relay, relay_middles, relay_swapped, steady
+
         source, target = steady(lowering, lowering.buffer(node.inputs[0])), lowering.buffer(node.value())
         shape, perm = merged(node.inputs[0].type.shape, self.perm)
         if self.perm == (1, 0):
@@ -101,6 +101,10 @@ def merged(shape: Sequence[Dim], perm: Sequence[int]) -> tuple[tuple[Dim, ...], 
 
 def _transpose(lowering: Lowering, source: Buffer, target: Buffer, shape: tuple[Dim, ...]) -> None:
     """Swap the last two of three axes, by blocks of 16 x 16 that write whole vectors."""
+    from netspec.compiler.graph.lowering import Access, Pointer, Split
+    from netspec.compiler.kernels.transpose import transpose_kernel, transpose_words
+    from netspec.compiler.ops.stretch import ITEM, relay
+
     outer, rows, columns = shape
     first = rows if outer == 1 else outer
     source = _in_rows(lowering, source, first)
@@ -127,6 +131,8 @@ def _transpose(lowering: Lowering, source: Buffer, target: Buffer, shape: tuple[
 
 def _in_rows(lowering: Lowering, buffer: Buffer, rows: Dim) -> Buffer:
     """The buffer seen as that many rows; a copy if its own rows are others and padded."""
+    from netspec.compiler.ops.stretch import ITEM, relay
+
     if buffer.type.layout.kind == "panels" or (not buffer.contiguous and buffer.rows == rows):
         return buffer
     if not buffer.contiguous:
@@ -145,6 +151,8 @@ def _quotient(type_: TensorType, rows: Dim) -> Dim:
 
 def _takes_vectors(buffer: Buffer, rows: Dim, columns: Dim) -> bool:
     """Whether whole vectors can be written into each of ``rows`` rows."""
+    from netspec.compiler.ops.stretch import ITEM
+
     if buffer.type.layout.kind == "panels":
         return True
     spare = buffer.row_stride - columns * ITEM

@@ -6,13 +6,18 @@ from collections.abc import Callable, Mapping
 
 from netspec.compiler.graph import Graph
 from netspec.compiler.graph.rewrite import Pass
-from netspec.compiler.passes.carry import CarryTransposes
+from netspec.compiler.passes.carry import CarryFilters, CarryTransposes
 from netspec.compiler.passes.fuse_maps import FuseMaps
 from netspec.compiler.passes.fuse_products import FuseProducts
 from netspec.compiler.passes.fuse_rows import FuseRows
+from netspec.compiler.passes.fuse_sums import FuseSums
 from netspec.compiler.passes.inline_sources import InlineSources
+from netspec.compiler.passes.lanes import AssignLanes
 from netspec.compiler.passes.layouts import AssignLayouts
+from netspec.compiler.passes.minimal_filtering import FilterMinimally
 from netspec.compiler.passes.own_outputs import OwnOutputs
+from netspec.compiler.passes.pool_masks import MaskPools
+from netspec.compiler.passes.settle import SettleWeights
 from netspec.compiler.passes.simplify import Simplify
 from netspec.compiler.passes.split_broadcasts import SplitBroadcasts
 from netspec.compiler.passes.split_reductions import SplitReductions
@@ -20,19 +25,30 @@ from netspec.compiler.passes.stream_sides import StreamSides
 from netspec.tensortype import Layout
 
 
-def passes(width: int, given: Mapping[str, Layout] | None = None) -> tuple[Pass, ...]:
-    """All passes; ``width`` is that of a panel, ``given`` the layouts of inputs that are laid out already."""
+def passes(
+    width: int, given: Mapping[str, Layout] | None = None, *, settled: bool = False, few: bool = False
+) -> tuple[Pass, ...]:
+    """All passes; ``width`` is that of a panel, ``given`` the layouts of inputs that are laid out already.
+
+    ``settled``: the weights do not change between runs. ``few``: for batches that would leave most of 16 lanes empty.
+    """
     return (
         Simplify(),
+        MaskPools(),
         SplitReductions(),
         InlineSources(),
         FuseMaps(),
+        FuseSums(),
         SplitBroadcasts(),
         StreamSides(),
         CarryTransposes(),
+        *((SettleWeights(),) if settled else ()),
         FuseProducts(),
         FuseRows(),
         OwnOutputs(),
+        FilterMinimally(),
+        AssignLanes(few=few),
+        *((CarryFilters(),) if settled or few else ()),
         AssignLayouts(width, given),
     )
 
@@ -42,9 +58,12 @@ def optimize(
     width: int,
     given: Mapping[str, Layout] | None = None,
     after: Callable[[str, Graph], None] | None = None,
+    *,
+    settled: bool = False,
+    few: bool = False,
 ) -> Graph:
     """Run all passes; ``after(name, graph)`` sees the graph that each one leaves."""
-    for step in passes(width, given):
+    for step in passes(width, given, settled=settled, few=few):
         graph = step.run(graph)
         if after is not None:
             after(step.name, graph)

@@ -69,12 +69,13 @@ class _Fusion:
 
     def translate(self, node: Node, inputs: tuple[Value, ...], g: GraphBuilder) -> Sequence[Value]:
         if not isinstance(node.op, Map):
-            return g.node(node.op, *inputs).values
+            return g.again(node, inputs).values
         expansion = self._expand(node, node.op.formula, inputs)
         self.expansions[node] = expansion
         live = [i for i, value in enumerate(node.values) if self._is_read(value)]
         formula = select(expansion.formula, live) if live else expansion.formula
-        made = g.node(Map(formula), *expansion.inputs).values
+        same = formula == node.op.formula and expansion.inputs == inputs
+        made = (g.again(node, inputs) if same else g.node(Map(formula), *expansion.inputs)).values
         at = {i: position for position, i in enumerate(live)}
         return [made[at.get(i, 0)] for i in range(len(node.types))]
 

@@ -7,11 +7,15 @@ from dataclasses import replace
 
 from netspec.compiler.formula import Expr, Formula, Name, replace_all
 from netspec.compiler.graph import Graph, GraphBuilder, Node, Value
+from netspec.compiler.ops.channel_sum import ChannelSum
 from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.conv import Conv, ConvInput, ConvWeight
 from netspec.compiler.ops.map import Map
+from netspec.compiler.ops.moments import Moments
 from netspec.compiler.ops.reduce import Reduce
 from netspec.compiler.passes.pieces import piece_of
 from netspec.compiler.passes.units import Unit, regroup
+from netspec.tensortype import TensorType
 
 
 class FuseProducts:
@@ -35,7 +39,7 @@ class FuseProducts:
 
 
 def _is_fusible(node: Node) -> bool:
-    if isinstance(node.op, Contract):
+    if isinstance(node.op, Contract | Conv | ConvInput | ConvWeight | ChannelSum | Moments):
         return node.op.epilogue is None
     if not isinstance(node.op, Reduce) or node.op.epilogue is not None:
         return False
@@ -48,9 +52,11 @@ class _Product(Unit):
     def __init__(self, root: Node) -> None:
         self.root = root
         self.nodes = [root]
-        self.expressions: dict[Value, Expr] = {root.value(): Name("acc")}
+        several = len(root.types) > 1
+        self.made = tuple(f"acc{i}" if several else "acc" for i in range(len(root.types)))
+        self.expressions: dict[Value, Expr] = {v: Name(n) for v, n in zip(root.values, self.made, strict=True)}
         self.extras: dict[Value, str] = {}
-        self.kept: tuple[Value, ...] = (root.value(),)
+        self.kept: tuple[Value, ...] = root.values
 
     @property
     def inputs(self) -> Sequence[Value]:
@@ -69,8 +75,8 @@ class _Product(Unit):
         self.nodes.append(node)
 
     def emit(self, g: GraphBuilder, inputs: Sequence[Value]) -> Mapping[Value, Value]:
-        formula = Formula(("acc", *self.extras.values()), tuple(self.expressions[value] for value in self.kept))
-        assert isinstance(self.root.op, Contract | Reduce)
+        formula = Formula((*self.made, *self.extras.values()), tuple(self.expressions[value] for value in self.kept))
+        assert isinstance(self.root.op, Contract | Reduce | Conv | ConvInput | ConvWeight | ChannelSum | Moments)
         with g.at(self.nodes[-1].origin):
             node = g.node(replace(self.root.op, epilogue=formula), *inputs)
         return dict(zip(self.kept, node.values, strict=True))
@@ -79,12 +85,13 @@ class _Product(Unit):
 def _grow(unit: _Product, graph: Graph, position: Mapping[Node, int], taken: Mapping[Node, Unit]) -> _Product:
     """Absorb readers as long as one fits."""
     shape = unit.root.types[0].shape
+    small = isinstance(unit.root.op, ChannelSum | Moments)  # a few numbers: any kernel less is a gain
     grown = True
     while grown:
         grown = False
         for value in list(unit.expressions):
             for reader in graph.uses.get(value, ()):
-                if reader in unit.nodes or reader in taken or not _pays(value, reader, graph):
+                if reader in unit.nodes or reader in taken or not (small or _pays(value, reader, graph)):
                     continue
                 if not _fits(reader, shape, unit, position):
                     continue
@@ -116,13 +123,18 @@ def _fits(reader: Node, shape: tuple[object, ...], unit: _Product, position: Map
     if not isinstance(reader.op, Map) or any(type_.shape != shape for type_ in reader.types):
         return False
     others = [value for value in reader.inputs if value not in unit.expressions]
-    if not all(value.type.dtype == "float32" and _spreads(value.type.shape, shape) for value in others):
+    if not all(value.type.dtype == "float32" and _spreads(unit.root, value.type, shape) for value in others):
         return False
     return not _reaches(others, unit.nodes, position)
 
 
-def _spreads(small: tuple[object, ...], shape: tuple[object, ...]) -> bool:
+def _spreads(root: Node, extra: TensorType, shape: tuple[object, ...]) -> bool:
     """Whether an extra can be read beside each element: it has whole axes of the result, or none."""
+    small = extra.shape
+    if isinstance(root.op, Conv | ConvInput):
+        return small == shape or extra.elements == 1 or (extra.elements == small[-1] == shape[-1])
+    if isinstance(root.op, ConvWeight):
+        return small == shape or extra.elements == 1
     if len(shape) <= 1:
         return small in ((), shape) or small == (1,)
     return len(small) <= len(shape)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from netspec.compiler.formula import Formula, Name
 from netspec.compiler.graph import Graph, GraphBuilder, Input, Node, Value
+from netspec.compiler.ops.channel_sum import ChannelSum
 from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.conv import ConvWeight
 from netspec.compiler.ops.extent import Extent
 from netspec.compiler.ops.map import Map
+from netspec.compiler.ops.moments import Moments
 from netspec.compiler.ops.reduce import Reduce
 from netspec.compiler.ops.reshape import Reshape
 from netspec.compiler.ops.rows import Rows
@@ -121,5 +124,7 @@ def overlaps(value: Value, target: Value) -> bool:
         return True
     if isinstance(op, Rows):
         return any(op.reads_late(value.index, i) for i in reading)
-    sides = {Contract: 2, Reduce: 1}.get(type(op), len(node.inputs))
+    if isinstance(op, ChannelSum):
+        return any(i < len(op.summed.inputs) for i in reading)
+    sides = {Contract: 2, ConvWeight: 2, Reduce: 1, Moments: 1}.get(type(op), len(node.inputs))
     return any(i < sides for i in reading)

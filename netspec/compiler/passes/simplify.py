@@ -9,6 +9,7 @@ from typing import ClassVar
 from netspec.compiler.formula.compose import canonical, rename, select, substitute, trim
 from netspec.compiler.formula.expr import ZERO, Call, Constant, Expr, Name, replace_all
 from netspec.compiler.formula.formula import Formula
+from netspec.compiler.formula.parse import parse
 from netspec.compiler.formula.simplify import simplify
 from netspec.compiler.graph.arithmetic import constant
 from netspec.compiler.graph.builder import GraphBuilder
@@ -17,6 +18,8 @@ from netspec.compiler.graph.op import Op
 from netspec.compiler.graph.rewrite import Rewrite, rewrite
 from netspec.compiler.ops.broadcast import Broadcast
 from netspec.compiler.ops.cast import Cast
+from netspec.compiler.ops.concat import Concat
+from netspec.compiler.ops.conv import Conv, ConvWeight
 from netspec.compiler.ops.elementwise import by_place
 from netspec.compiler.ops.extent import Extent
 from netspec.compiler.ops.iota import Iota
@@ -27,11 +30,13 @@ from netspec.compiler.ops.reshape import Reshape
 from netspec.compiler.ops.slice import Slice
 from netspec.compiler.ops.stop_gradient import StopGradient
 from netspec.compiler.ops.transpose import Transpose
+from netspec.compiler.passes.fold_pads import FoldPad, FoldSlice
 from netspec.tensortype import Dim, broadcast
 
 # The layers of a network repeat a handful of formulas, so what is done to one is remembered.
 _tidy = lru_cache(maxsize=4096)(lambda formula: canonical(simplify(formula)))
 _ITSELF = Formula(("x0",), (Name("x0"),))
+_SUM = parse("x0 + x1", ("x0", "x1"))
 _trim = lru_cache(maxsize=4096)(trim)
 
 
@@ -251,6 +256,36 @@ class CountIota(Rewrite):
         return g.node(Map(substitute(formula, counts, names)), *kept).values
 
 
+class JoinPads(Rewrite):
+    """Turn ``pad(a) + pad(b)``, whose elements stand beside each other, into ``pad(concat(a, b))``.
+
+    The gradient by pieces of one array is a sum of pads, most of each zeros: of five pieces that writes and reads five
+    times what a concat writes once.
+    """
+
+    root = Map
+
+    def apply(self, node: Node, g: GraphBuilder) -> tuple[Value, ...] | None:
+        formula, pads = _formula(node), [value.node.op for value in node.inputs]
+        if formula != _SUM or len({value.type for value in node.inputs}) != 1:
+            return None
+        for first, second in ((0, 1), (1, 0)):
+            a, b = pads[first], pads[second]
+            if not (isinstance(a, Pad) and isinstance(b, Pad) and a.axis == b.axis):
+                return None
+            x, y = (node.inputs[i].node.inputs[0] for i in (first, second))
+            if a.before + x.type.shape[a.axis] == b.before:
+                pieces = [*_pieces(x, a.axis), *_pieces(y, a.axis)]
+                return (g.add(Pad(a.axis, a.before, b.after), g.add(Concat(a.axis), *pieces)),)
+        return None
+
+
+def _pieces(value: Value, axis: int) -> tuple[Value, ...]:
+    """What a value is put together of along an axis."""
+    op = value.node.op
+    return value.node.inputs if isinstance(op, Concat) and op.axis == axis else (value,)
+
+
 _PLAIN: tuple[type[Op], ...] = (Reshape, Cast, Broadcast, Transpose, Slice, Pad, StopGradient)
 
 
@@ -284,8 +319,8 @@ class FoldIota(Rewrite):
 
 RULES: tuple[Rewrite, ...] = (
     FoldConstants(), AbsorbBroadcast(), SinkBroadcast(), CountIota(), FoldPlace(), FoldIota(), MergeInputs(),
-    TidyFormula(), DropIdentity(), FoldReshape(), FoldTranspose(), FoldBroadcast(), ReduceNothing(),
-    *(DropNothing(root) for root in _PLAIN),
+    TidyFormula(), DropIdentity(), FoldReshape(), FoldTranspose(), FoldBroadcast(), ReduceNothing(), JoinPads(),
+    *(DropNothing(root) for root in _PLAIN), FoldPad(Conv), FoldPad(ConvWeight), FoldSlice(),
 )  # fmt: skip
 
 

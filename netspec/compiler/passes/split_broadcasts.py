@@ -29,7 +29,7 @@ def _is_tangled(node: Node) -> bool:
 
 def _translate(node: Node, inputs: tuple[Value, ...], g: GraphBuilder) -> tuple[Value, ...]:
     if not _is_tangled(node):
-        return g.node(node.op, *inputs).values
+        return g.again(node, inputs).values
     shape = node.types[0].shape
     if isinstance(node.op, Broadcast):
         return (widened(g, inputs[0], shape),)

@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from netspec.compiler.graph import Graph, GraphBuilder, Node, Value
 from netspec.compiler.graph.rewrite import Rewrite, rewrite
 from netspec.compiler.ops.broadcast import Broadcast
+from netspec.compiler.ops.channel_sum import ChannelSum
+from netspec.compiler.ops.conv import Conv, ConvInput
 from netspec.compiler.ops.iota import Iota
+from netspec.compiler.ops.map import Map
+from netspec.compiler.ops.pool import Pool, PoolInput
 from netspec.compiler.ops.reduce import Reduce
 from netspec.compiler.ops.reshape import Reshape
 from netspec.compiler.ops.transpose import Transpose
@@ -26,6 +30,8 @@ class SplitReduction(Rewrite):
         if not isinstance(op, Reduce) or op.epilogue is not None or extras:
             return None
         shape = value.type.shape
+        if op.kind == "sum" and _of_channels(op.axes, value) and not op.keepdims:
+            return g.add(ChannelSum(), value)
         # A fold to one number is one to float32[], so that arithmetic on that number is its epilogue.
         dropped = [axis for axis, n in enumerate(shape) if n == 1 and (axis in op.axes or 0 in op.axes)]
         mixed = 0 in op.axes and (len(op.axes) > 1 or op.keepdims)
@@ -58,6 +64,22 @@ class CountElsewhere(Rewrite):
         length = op.shape[op.axis]
         behind = (1,) * (len(op.shape) - op.axis - 1)
         return g.add(Broadcast(op.shape), g.add(Reshape((length, *behind)), g.add(Iota((length,), 0))))
+
+
+def _of_channels(axes: Sequence[int], value: Value) -> bool:
+    """Whether the sums are over samples and places of what a convolution reads or writes."""
+    if value.type.rank < 3 or sorted(axes) != list(range(value.type.rank - 1)):
+        return False
+    stack, seen = [value], set[Value]()
+    while stack:
+        near = stack.pop()
+        if isinstance(near.node.op, Conv | ConvInput | PoolInput | Pool):
+            return True
+        if isinstance(near.node.op, Map):
+            whole = [v for v in near.node.inputs if v.type.shape == value.type.shape and v not in seen]
+            seen.update(whole)
+            stack += whole
+    return False
 
 
 def _at_the_end(axes: Sequence[int], value: Value) -> bool:

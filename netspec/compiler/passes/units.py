@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 
-from netspec.compiler.graph import Graph, GraphBuilder, Input, Node, Value
+from netspec.compiler.graph import Graph, GraphBuilder, Node, Value
 
 
 class Unit(ABC):
@@ -26,14 +26,11 @@ def regroup(graph: Graph, units: Mapping[Node, Unit]) -> Graph:
     g = GraphBuilder()
     new: dict[Value, Value] = {}
     for value in graph.inputs:
-        op = value.node.op
-        assert isinstance(op, Input)
-        with g.at(value.node.origin):
-            new[value] = g.input(op.key, op.type, op.role)
+        new[value] = g.again(value.node, ()).value()
     for item in _order(graph, units):
         if isinstance(item, Node):
             with g.at(item.origin):
-                made = g.node(item.op, *(new[value] for value in item.inputs))
+                made = g.again(item, [new[value] for value in item.inputs])
             new.update(zip(item.values, made.values, strict=True))
         else:
             new.update(item.emit(g, [new[value] for value in item.inputs]))

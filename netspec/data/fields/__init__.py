@@ -1,5 +1,5 @@
-"""The fields that a spec can make of columns; the import is the registration."""
+"""The fields that a spec can make of columns; the name of a file here adds its fields."""
 
-from netspec.data.fields import category, date, image, number, one_hot
+from netspec.data.field import Field
 
-__all__ = ["category", "date", "image", "number", "one_hot"]
+Field.kinds.lie_in(__name__, "category", "date", "image", "number", "one_hot", "shift", "tokens")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 import pydantic
 
 from netspec.data import fieldtype
-from netspec.data.faults import data_error
+from netspec.data.faults import data_error, shown
 from netspec.data.field import Field, Learnt, column_type
 from netspec.data.fieldtype import FieldType
 from netspec.data.missing import Fill, NameRule, fill_names, fit_name
@@ -17,7 +18,7 @@ from netspec.declared import Items
 from netspec.diagnostics import suggestion
 
 if TYPE_CHECKING:
-    from netspec.data.table import Array, Table
+    from netspec.data.table import Array, Pieces, Rows, Table
 
 UNKNOWN: Final = "<unk>"
 
@@ -27,6 +28,15 @@ class Category(Field):
 
     Classes are those of the training rows, sorted (numbers by value), unless they are listed. With
     ``unseen: unknown`` there is one more, ``<unk>``, the last.
+
+    Example:
+        {category: {of: origin, classes: [usa, europe, japan]}}
+
+    Errors:
+        bad-classes: the list of classes is empty, or names one twice
+        missing-value: a cell is empty; its file and line are told. Say under `missing` what stands in its place
+        unknown-class: a row has a value that is not listed, or that stands in no training row
+        wrong-kind: the column has several values a row, such as an image
     """
 
     kind: ClassVar[str] = "category"
@@ -43,6 +53,10 @@ class Category(Field):
         "the training rows; or a class for them, `{constant: none}`.",
     )
 
+    @property
+    def drops(self) -> bool:
+        return self.missing == "drop"
+
     def reads(self, known: Collection[str] | None) -> tuple[str, ...]:
         return (self.of,)
 
@@ -50,7 +64,7 @@ class Category(Field):
         known = known_classes(source, self.of, self.classes)
         return fieldtype.category(None if known is None else self._with_unknown(known))
 
-    def fit(self, table: Table, train: Array, unused: tuple[str, ...]) -> Learnt:
+    def fit(self, table: Pieces, train: Rows, unused: tuple[str, ...]) -> Learnt:
         classes, fills = fit_classes(table, train, self.of, self.classes, self.missing)
         return Learnt(fieldtype.category(self._with_unknown(classes)), (self.of,), fills)
 
@@ -63,10 +77,11 @@ class Category(Field):
         return encode_classes(names, learnt.type, table, self.of)
 
     def dropped(self, table: Table, unused: tuple[str, ...]) -> Array | None:
-        return rows_without_class(table, self.of) if self.missing == "drop" else None
+        return rows_without_class(table, self.of) if self.drops else None
 
-    def groups(self, table: Table) -> Array | None:
-        return classes_of_column(table, self.of)
+    @property
+    def grouping(self) -> str | None:
+        return self.of
 
     def _with_unknown(self, classes: tuple[str, ...]) -> tuple[str, ...]:
         return (*classes, UNKNOWN) if self.unseen == "unknown" and UNKNOWN not in classes else classes
@@ -91,7 +106,7 @@ def known_classes(
 
 
 def fit_classes(
-    table: Table, train: Array, of: str, listed: Sequence[str | int] | None, missing: NameRule | str
+    table: Pieces, train: Rows, of: str, listed: Sequence[str | int] | None, missing: NameRule | str
 ) -> tuple[tuple[str, ...], dict[str, Fill]]:
     """The classes of a column, and what stands in for a missing one.
 
@@ -99,10 +114,12 @@ def fit_classes(
         DataError: if there is no class in any training row.
     """
     classes = known_classes(table.types, of, listed)
-    seen = class_names(table, of)[train]
+    seen: Counter[str] = Counter()
+    for piece, rows in table.pieces(train, of):
+        seen.update(class_names(piece, of)[rows].tolist())
     fill = fit_name(seen, of, missing)
     if classes is None:
-        found = {name for name in seen.tolist() if name} | ({fill} if fill else set())
+        found = {name for name in seen if name} | ({fill} if fill else set())
         classes = tuple(sorted(found, key=_order))
     if not classes:
         raise data_error("missing-value", f"the column `{of}` holds no class in any training row")
@@ -156,7 +173,7 @@ def encode_classes(values: Array, field_type: FieldType, table: Table, column: s
     if (codes < 0).any():
         first = int(np.argmax(codes < 0))
         row = first if rows is None else int(rows[first])
-        raise _unknown_class(values[row], classes, f"{table.place(row)}, column `{column}`")
+        raise _unknown_class(values[row], classes, f"{table.place(row, column)}, column `{column}`")
     return codes.astype("int32" if field_type.kind == "number" else field_type.dtype)
 
 
@@ -165,7 +182,7 @@ def _unknown_class(value: str, classes: tuple[str, ...], place: str) -> Exceptio
         helps = ["a category needs a class in every row, or `missing` to say which it is without"]
         return data_error("missing-value", f"{place}: no value", helps=helps)
     near = suggestion(value, classes)
-    shown = ", ".join(f"`{c}`" for c in classes[:12]) + (", ..." if len(classes) > 12 else "")
+    listed = ", ".join(f"`{shown(c)}`" for c in classes[:12]) + (", ..." if len(classes) > 12 else "")
     helps = (
         [f"did you mean `{near}`?"]
         if near
@@ -175,7 +192,7 @@ def _unknown_class(value: str, classes: tuple[str, ...], place: str) -> Exceptio
         ]
     )
     return data_error(
-        "unknown-class", f"{place}: `{value}` is none of the {len(classes)} classes", notes=[shown], helps=helps
+        "unknown-class", f"{place}: `{shown(value)}` is none of the {len(classes)} classes", notes=[listed], helps=helps
     )
 
 
@@ -183,7 +200,12 @@ def class_names(table: Table, name: str) -> Array:
     """The column as names of classes, empty where there is no value."""
     import numpy as np
 
-    column, column_kind = table.columns[name].reshape(table.rows), table.types[name]
+    column_kind = table.types[name]
+    refuse_many_values(column_kind, name)
+    if name in table.ragged:  # one token a row
+        tokens = table.ragged[name]
+        return np.array(tokens.names, dtype=object)[tokens.single()]
+    column = table.columns[name].reshape(table.rows)
     if column_kind.kind == "category" and column_kind.classes:
         return np.array(column_kind.classes, dtype=object)[column]
     if column.dtype == object:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from math import cos, pi, sin
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, TypeAlias
 
 import pydantic
 
 from netspec.data import fieldtype
-from netspec.data.faults import data_error
-from netspec.data.field import Field, Learnt, Scaling, column_type
+from netspec.data.faults import data_error, shown
+from netspec.data.field import Learnt, ScaledField, column_type
 from netspec.data.fields.category import class_names, refuse_many_values, rows_without_class
 from netspec.data.fieldtype import FieldType
 from netspec.declared import Items
 
 if TYPE_CHECKING:
-    from netspec.data.table import Array, Table
+    from netspec.data.table import Array, Pieces, Rows, Table
 
 Part: TypeAlias = Literal["days", "year", "month", "day", "weekday", "hour", "year_cycle", "week_cycle", "day_cycle"]
 _EPOCH: Final = datetime(1970, 1, 1)
@@ -34,7 +34,7 @@ _PARTS: Final[Mapping[str, Callable[[datetime], Sequence[float]]]] = {
 }
 
 
-class Date(Field):
+class Date(ScaledField):
     """Parts of a date or time, side by side; shape ``[n]``.
 
     ``days`` since 1970-01-01, with the fraction of the day; ``year``, ``month`` (1 to 12), ``day`` (of the month),
@@ -42,7 +42,11 @@ class Date(Field):
     it has passed, so that its end lies beside its beginning. Times with a zone are taken in UTC.
 
     Example:
-        ``{date: {of: sold, parts: [days, year_cycle], standardize: true}}``
+        {date: {of: sold, parts: [days, year_cycle], standardize: true}}
+
+    Errors:
+        not-a-date: a cell is not written as `format` says
+        missing-value: a cell is empty; `missing: drop` leaves its row out
     """
 
     kind: ClassVar[str] = "date"
@@ -57,22 +61,10 @@ class Date(Field):
     missing: Literal["error", "drop"] = pydantic.Field(
         default="error", description="Of a cell without a date: `error`, or `drop` the row from the data."
     )
-    standardize: bool = pydantic.Field(
-        default=False, description="Shift and scale each number to mean 0 and deviation 1 over the training rows."
-    )
-    min_max: bool = pydantic.Field(
-        default=False, description="Shift and scale each number so that the training rows lie from 0 to 1."
-    )
-
-    @pydantic.model_validator(mode="after")
-    def _one_scaling(self) -> Self:
-        if self.standardize and self.min_max:
-            raise ValueError("`standardize` and `min_max` are two ways to scale one number: keep one of them")
-        return self
 
     @property
-    def scaling(self) -> Scaling | None:
-        return "standardize" if self.standardize else "min_max" if self.min_max else None
+    def drops(self) -> bool:
+        return self.missing == "drop"
 
     def reads(self, known: Collection[str] | None) -> tuple[str, ...]:
         return (self.of,)
@@ -82,7 +74,7 @@ class Date(Field):
             refuse_many_values(column_type(source, self.of), self.of)
         return fieldtype.number(sum(len(_PARTS[part](_EPOCH)) for part in self.parts))
 
-    def fit(self, table: Table, train: Array, unused: tuple[str, ...]) -> Learnt:
+    def fit(self, table: Pieces, train: Rows, unused: tuple[str, ...]) -> Learnt:
         return Learnt(self.resolve(table.types, unused, True), (self.of,))
 
     def make(self, table: Table, learnt: Learnt) -> Array:
@@ -98,7 +90,7 @@ class Date(Field):
         return np.array(rows, dtype=np.float32)
 
     def dropped(self, table: Table, unused: tuple[str, ...]) -> Array | None:
-        return rows_without_class(table, self.of) if self.missing == "drop" else None
+        return rows_without_class(table, self.of) if self.drops else None
 
     def _time(self, text: str) -> datetime:
         time = datetime.strptime(text, self.format) if self.format else datetime.fromisoformat(text)
@@ -110,7 +102,7 @@ class Date(Field):
             return data_error("missing-value", f"{place}: no value", helps=helps)
         wanted = f"a date written as `{self.format}`" if self.format else "a date of ISO 8601, as `2024-01-31`"
         helps = ["`format` says how dates are written, as in `%d.%m.%Y`"]
-        return data_error("not-a-date", f"{place}: `{text}` is not {wanted}", helps=helps)
+        return data_error("not-a-date", f"{place}: `{shown(text)}` is not {wanted}", helps=helps)
 
 
 def _days(time: datetime) -> float:

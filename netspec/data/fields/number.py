@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, ClassVar, Self
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import pydantic
 
 from netspec.data import fieldtype
-from netspec.data.faults import data_error, unknown_column
-from netspec.data.field import Field, Learnt, Scaling, column_type
+from netspec.data.faults import data_error, shown, unknown_column
+from netspec.data.field import Learnt, ScaledField, column_type
 from netspec.data.fieldtype import FieldType
 from netspec.data.missing import NumberRule, fill_numbers, fit_numbers, without_number
 from netspec.declared import Items
-from netspec.tensortype import Dim, product
+from netspec.tensortype import Dim, product, show_shape
 
 if TYPE_CHECKING:
     from netspec.compiler.formula import Formula
-    from netspec.data.table import Array, Table
+    from netspec.data.table import Array, Pieces, Rows, Table
+
+_WITH_COMMA: Final = re.compile(r"[-+]?[0-9.]*(,[0-9]+)+")
+_LIKE_A_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{2,4}")
 
 
-class Number(Field):
+class Number(ScaledField):
     """Columns and formulas of columns, side by side; shape ``[n]``.
 
     ``"*"`` is every numeric column that no field reads by name. A formula applies to each row by itself and is computed
@@ -31,7 +35,17 @@ class Number(Field):
     it and is part of the network's graph.
 
     Example:
-        ``{number: {of: [weight, "weight / horsepower"], missing: median}}``
+        {number: {of: [weight, "weight / horsepower"], missing: median}}
+
+    Errors:
+        text-in-number: a cell holds text; its file, line and column are told
+        missing-value: a cell is empty. Say under `missing` what stands in its place
+        not-finite: a number is infinite or too large for float32, or a formula has no finite value in a row
+        bad-formula: a formula cannot be parsed
+        unknown-column: there is no column of that name
+        wrong-kind: the column has neither one number nor one list of numbers a row
+        wrong-shape: a row to predict holds more or fewer numbers than the training rows did
+        constant-column: a number that is to be scaled is the same in every training row: leave it out
     """
 
     kind: ClassVar[str] = "number"
@@ -44,32 +58,24 @@ class Number(Field):
         "`most_frequent` number of its column in the training rows; or `{constant: 0}`.",
     )
     log: bool = pydantic.Field(default=False, description="Take the natural logarithm of each number.")
-    standardize: bool = pydantic.Field(
-        default=False, description="Shift and scale each number to mean 0 and deviation 1 over the training rows."
-    )
-    min_max: bool = pydantic.Field(
-        default=False, description="Shift and scale each number so that the training rows lie from 0 to 1."
-    )
-
-    @pydantic.model_validator(mode="after")
-    def _one_scaling(self) -> Self:
-        if self.standardize and self.min_max:
-            raise ValueError("`standardize` and `min_max` are two ways to scale one number: keep one of them")
-        return self
-
-    @property
-    def scaling(self) -> Scaling | None:
-        return "standardize" if self.standardize else "min_max" if self.min_max else None
 
     @property
     def parts(self) -> tuple[str, ...]:
         return (self.of,) if isinstance(self.of, str) else self.of
 
+    @property
+    def drops(self) -> bool:
+        return self.missing == "drop"
+
+    @property
+    def takes_rest(self) -> bool:
+        return "*" in self.parts
+
     def reads(self, known: Collection[str] | None) -> tuple[str, ...]:
         names: dict[str, None] = {}
         for part in self.parts:
             if part != "*":
-                names.update(dict.fromkeys((part,) if _is_column(part, known) else _formula(part).inputs))
+                names.update(dict.fromkeys(columns_of(part, known)))
         return tuple(names)
 
     def resolve(self, source: Mapping[str, FieldType] | None, unused: tuple[str, ...], scalar: bool) -> FieldType:
@@ -82,7 +88,7 @@ class Number(Field):
             widths += [_width(source, name, scalar) for name in self._columns(part, source, unused)]
         return FieldType("number", None, "float32") if -1 in widths else fieldtype.number(sum(widths))
 
-    def fit(self, table: Table, train: Array, unused: tuple[str, ...]) -> Learnt:
+    def fit(self, table: Pieces, train: Rows, unused: tuple[str, ...]) -> Learnt:
         if "*" in self.parts:
             for name in unused:
                 _refuse_nearly_numeric(table, name)
@@ -101,12 +107,19 @@ class Number(Field):
             refuse_text(table, name)
             refuse_not_finite(table, name)
         parts = [_compute(table, part).reshape(table.rows, -1) for part in learnt.columns]
+        width, wanted = sum(part.shape[1] for part in parts), learnt.type.shape
+        if wanted != (width,):
+            counted = f"{width} number{'s' * (width != 1)}"
+            raise data_error(
+                "wrong-shape", f"{table.place(0)}: {counted}, and the network reads {show_shape(wanted or ())}"
+            )
         if self.log:
             parts = [_logarithm(table, part, values) for part, values in zip(learnt.columns, parts, strict=True)]
-        return np.concatenate(parts, axis=1).astype(np.float32, copy=False)
+        whole = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        return whole.astype(np.float32, copy=False)
 
     def dropped(self, table: Table, unused: tuple[str, ...]) -> Array | None:
-        if self.missing != "drop":
+        if not self.drops:
             return None
         import numpy as np
 
@@ -127,6 +140,15 @@ class Number(Field):
 
 def _is_column(part: str, known: Collection[str] | None) -> bool:
     return part.isidentifier() if known is None else part in known
+
+
+def columns_of(part: str, known: Collection[str] | None) -> tuple[str, ...]:
+    """The columns that an item of `of` reads: itself, or those of its formula.
+
+    Raises:
+        DataError: if it is neither.
+    """
+    return (part,) if part.isidentifier() or _is_column(part, known) else _formula(part).inputs
 
 
 def _inputs(part: str, source: Mapping[str, FieldType]) -> tuple[str, ...]:
@@ -190,6 +212,11 @@ def _compute(table: Table, part: str) -> Array:
     from netspec.compiler.formula import evaluate
 
     formula = _formula(part)
+    for name in formula.inputs:
+        if table.columns[name].size != table.rows:
+            raise data_error(
+                "wrong-shape", f"{table.place(0, name)}, column `{name}`: a formula reads one number a row"
+            )
     with np.errstate(all="ignore"):
         given = [table.columns[name].reshape(table.rows).astype(np.float64) for name in formula.inputs]
         (result,) = evaluate(formula, given, "float64")
@@ -198,7 +225,8 @@ def _compute(table: Table, part: str) -> Array:
     if bad.any():
         row = int(np.argmax(bad))
         where = ", ".join(f"`{name}` is {x[row]:g}" for name, x in zip(formula.inputs, given, strict=True))
-        raise data_error("not-finite", f"{table.place(row)}: `{part}` is {values[row]:g} where {where}")
+        helps = [f"a formula can stand aside: `where(CONDITION, {part}, 0)`"]
+        raise data_error("not-finite", f"{table.place(row)}: `{part}` is {values[row]:g} where {where}", helps=helps)
     return values
 
 
@@ -216,7 +244,11 @@ def _logarithm(table: Table, part: str, values: Array) -> Array:
     return result
 
 
-def refuse_not_finite(table: Table, name: str) -> None:
+NO_FIELD: Final = ("put a number there",)
+_FILL: Final = ("fill the cell", "or say what stands in for it: `missing: median`, or `missing: drop` for the row")
+
+
+def refuse_not_finite(table: Table, name: str, helps: Iterable[str] = _FILL) -> None:
     """Raise at the first value of a column that is missing, infinite, or too large for float32."""
     import numpy as np
 
@@ -231,35 +263,59 @@ def refuse_not_finite(table: Table, name: str) -> None:
     if not bad.any():
         return
     row = int(np.argmax(bad.reshape(len(column), -1).any(axis=1)))
-    value = column[row].reshape(-1)[int(np.argmax(bad[row].reshape(-1)))]
-    place = f"{table.place(row)}, column `{name}`"
+    within = np.unravel_index(int(np.argmax(bad[row])), column.shape[1:])
+    value = column[row][within]
+    at = f" at [{', '.join(map(str, within))}]" if within else ""
+    place = f"{table.place(row, name)}, column `{name}`{at}"
     if np.isnan(value):
-        helps = ["fill the cell", "or say what stands in for it: `missing: median`, or `missing: drop` for the row"]
         raise data_error("missing-value", f"{place}: no value", helps=helps)
     raise data_error("not-finite", f"{place}: {value:g} is not a number that float32 holds")
 
 
-def refuse_text(table: Table, name: str) -> None:
+def refuse_text(table: Pieces, name: str) -> None:
+    """Raise at the first cell of a column that is no number, if it is text."""
+    if table.types[name].kind != "text":
+        return
+    for told in (_refuse_words, _refuse_quoted):
+        for piece, _ in table.pieces(range(0), name):
+            told(piece, name)
+    origin = f" of {table.origin}" if table.origin else ""
+    raise data_error("missing-value", f"the column `{name}`{origin} is empty in every row")
+
+
+def _refuse_words(table: Table, name: str) -> None:
+    from netspec.data.sources.csv import parse_number
+
+    for row, cell in enumerate(table.columns[name].tolist()):
+        if parse_number(cell) is None and cell:
+            message = f"{table.place(row, name)}, column `{name}`: `{shown(cell)}` is not a number"
+            raise data_error("text-in-number", message, helps=_what_text_can_be(name, cell))
+
+
+def _refuse_quoted(table: Table, name: str) -> None:
+    for row, cell in enumerate(table.columns[name].tolist()):
+        if cell:
+            message = f"{table.place(row, name)}, column `{name}`: the number {shown(cell)} is written as text"
+            raise data_error("text-in-number", message, helps=["write the column as numbers"])
+
+
+def _what_text_can_be(name: str, cell: str) -> list[str]:
+    if _WITH_COMMA.fullmatch(cell):
+        return ['commas are for decimals where the source says so, `csv: {decimal: ","}`, and never for thousands']
+    if _LIKE_A_DATE.match(cell):
+        return [f"`{{date: {name}}}` makes numbers of dates"]
+    return [f"`{{category: {name}}}` makes classes of text, `{{one_hot: {name}}}` numbers"]
+
+
+def _refuse_nearly_numeric(table: Pieces, name: str) -> None:
+    """A column of numbers with a `?` in it must not drop out of ``"*"`` in silence."""
     from netspec.data.sources.csv import parse_number
 
     if table.types[name].kind != "text":
         return
-    for row, cell in enumerate(table.columns[name].tolist()):
-        if parse_number(cell) is None and cell:
-            message = f"{table.place(row)}, column `{name}`: `{cell}` is not a number"
-            helps = [
-                f"`{{category: {name}}}` makes classes of text, `{{one_hot: {name}}}` numbers",
-                f'if it stands for a missing number, say so in the source: `csv: {{missing: "{cell}"}}`',
-            ]
-            raise data_error("text-in-number", message, helps=helps)
-    raise data_error("missing-value", f"the column `{name}` is empty in every row")
-
-
-def _refuse_nearly_numeric(table: Table, name: str) -> None:
-    """A column of numbers with a `?` in it must not drop out of ``"*"`` in silence."""
-    from netspec.data.sources.csv import parse_number
-
-    if table.types[name].kind == "text":
-        cells = table.columns[name].tolist()
-        if 2 * sum(parse_number(cell) is not None for cell in cells) > len(cells):
-            refuse_text(table, name)
+    numbers = cells = 0
+    for piece, _ in table.pieces(range(0), name):
+        column = piece.columns[name].tolist()
+        numbers, cells = numbers + sum(parse_number(cell) is not None for cell in column), cells + len(column)
+    if 2 * numbers > cells:
+        refuse_text(table, name)

@@ -10,7 +10,6 @@ import pydantic
 from netspec.data.field import Field, Learnt
 from netspec.data.fields.category import (
     class_names,
-    classes_of_column,
     encode_classes,
     fit_classes,
     known_classes,
@@ -21,7 +20,7 @@ from netspec.data.missing import NameRule, fill_names
 from netspec.declared import Items
 
 if TYPE_CHECKING:
-    from netspec.data.table import Array, Table
+    from netspec.data.table import Array, Pieces, Rows, Table
 
 
 class OneHot(Field):
@@ -31,7 +30,13 @@ class OneHot(Field):
     leaves these numbers as they are. ``${data.FIELD.size}`` is how many there are.
 
     Example:
-        ``{one_hot: {of: origin, classes: [usa, europe, japan], unseen: zeros}}``
+        {one_hot: {of: origin, classes: [usa, europe, japan], unseen: zeros}}
+
+    Errors:
+        bad-classes: the list of classes is empty, or names one twice
+        missing-value: a cell is empty; its file and line are told. Say under `missing` what stands in its place
+        unknown-class: a row has a value that is not listed, or that stands in no training row
+        wrong-kind: the column has several values a row, such as an image
     """
 
     kind: ClassVar[str] = "one_hot"
@@ -49,6 +54,10 @@ class OneHot(Field):
         "the `most_frequent` class of the training rows; or a class for them, `{constant: none}`.",
     )
 
+    @property
+    def drops(self) -> bool:
+        return self.missing == "drop"
+
     def reads(self, known: Collection[str] | None) -> tuple[str, ...]:
         return (self.of,)
 
@@ -56,7 +65,7 @@ class OneHot(Field):
         known = known_classes(source, self.of, self.classes)
         return FieldType("number", None if known is None else (len(known),), "float32", known)
 
-    def fit(self, table: Table, train: Array, unused: tuple[str, ...]) -> Learnt:
+    def fit(self, table: Pieces, train: Rows, unused: tuple[str, ...]) -> Learnt:
         classes, fills = fit_classes(table, train, self.of, self.classes, self.missing)
         return Learnt(FieldType("number", (len(classes),), "float32", classes), (self.of,), fills)
 
@@ -76,7 +85,8 @@ class OneHot(Field):
         return numbers
 
     def dropped(self, table: Table, unused: tuple[str, ...]) -> Array | None:
-        return rows_without_class(table, self.of) if self.missing == "drop" else None
+        return rows_without_class(table, self.of) if self.drops else None
 
-    def groups(self, table: Table) -> Array | None:
-        return classes_of_column(table, self.of)
+    @property
+    def grouping(self) -> str | None:
+        return self.of

@@ -1,20 +1,29 @@
-"""The sources that a spec can name; the import is the registration."""
+"""The sources that a spec can name; the name of a file here adds its source."""
 
-from netspec.data.sources import (
-    csv,
-    function,
-    idx,
-    logic,
-    mnist,
-    npy,
-    npz,
-    parquet,
-    playground,
-    random,
-    rows,
-    sklearn,
+from netspec.data.source import Source
+
+Source.kinds.lie_in(
+    __name__,
+    "cifar10",
+    "conll",
+    "csv",
+    "faces",
+    "function",
+    "idx",
+    "images",
+    "lines",
+    "logic",
+    "mnist",
+    "npy",
+    "npz",
+    "pairs",
+    "parquet",
+    "playground",
+    "random",
+    "rows",
+    "series",
+    "shapes",
+    "sklearn",
+    "stream",
+    "windows",
 )
-
-__all__ = [
-    "csv", "function", "idx", "logic", "mnist", "npy", "npz", "parquet", "playground", "random", "rows", "sklearn",
-]  # fmt: skip

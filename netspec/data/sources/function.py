@@ -26,10 +26,20 @@ class Function(Source):
     The formula is one of ``x``, and knows ``pi``; bounds are numbers or formulas of ``pi``.
 
     Example:
-        ``{function: {formula: "sin(x)", from: "-pi", to: pi, rows: 200}}``
+        data: {source: {function: {formula: "sin(x)", from: "-pi", to: pi, rows: 200}}}
+        network:
+          inputs: {x: [1]}
+          layers: [{dense: {units: 16, activation: tanh}}, {dense: 1}]
+        loss: mse
+
+    Errors:
+        bad-formula: a formula cannot be parsed, or knows more than `x` (a bound: more than `pi`)
+        out-of-range: `from` does not lie below `to`
+        not-finite: the formula has no finite value at one of the points, which is told
     """
 
     kind: ClassVar[str] = "function"
+    comes_along: ClassVar[bool] = True
     formula: str = pydantic.Field(description="What `y` is, as a formula of `x`.")
     start: float | str = pydantic.Field(alias="from", description="The least `x`.")
     stop: float | str = pydantic.Field(alias="to", description="The largest `x`.")
@@ -55,6 +65,9 @@ class Function(Source):
         if not isinstance(self.start, str) and not isinstance(self.stop, str):
             _refuse_empty(self.start, self.stop)  # a formula waits for the data: only NumPy evaluates one
         return {"x": fieldtype.number(1), "y": fieldtype.number(1)}
+
+    def sizes(self) -> Mapping[str, int]:
+        return {"train": self.rows}
 
     def open(self, base: Path, *, offline: bool = False) -> Table:
         import numpy as np

@@ -29,15 +29,26 @@ class Logic(Source):
     """The truth table of a gate: ``x [2]`` (``not``: ``[1]``) and ``answer [1]``, false 0 and true 1.
 
     Rows stand in the order of the table, 00, 01, 10, 11, all in ``train``.
+
+    Example:
+        data: {source: {logic: xor}}
+        network:
+          inputs: {x: [2]}
+          layers: [{dense: {units: 2, activation: sigmoid}}, {dense: {units: 1, activation: sigmoid}}]
+        loss: squared_error
     """
 
     kind: ClassVar[str] = "logic"
+    comes_along: ClassVar[bool] = True
     gate: Literal["and", "or", "nand", "nor", "xor", "xnor", "implies", "not"] = pydantic.Field(
         description="Which gate.", json_schema_extra={"main": True}
     )
 
     def describe(self, base: Path) -> Mapping[str, FieldType]:
         return {"x": fieldtype.number(1 if self.gate == "not" else 2), "answer": fieldtype.number(1)}
+
+    def sizes(self) -> Mapping[str, int]:
+        return {"train": len(_ANSWERS[self.gate])}
 
     def open(self, base: Path, *, offline: bool = False) -> Table:
         import numpy as np

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, BinaryIO, ClassVar
 
 import pydantic
 
-from netspec.data.faults import data_error, unreadable
+from netspec.data.faults import unreadable
+from netspec.data.magic import HEAD, wrong_magic
 from netspec.data.paths import FilePaths, find_files
 from netspec.data.source import Source
-from netspec.data.sources.npz import typed_array
+from netspec.data.sources.npz import Header, read_array, read_header, typed_array
 from netspec.data.stacking import table_of_fields
 from netspec.data.table import Table
 
 if TYPE_CHECKING:
+    from netspec.data.streaming.streamed import Streamed, Wanted
     from netspec.data.table import Array
 
 
@@ -25,13 +29,33 @@ class Npy(Source):
     ``[rows, height, width, channels]`` are images; strings are text; all else is numbers.
 
     Example:
-        ``{npy: {fields: {x: {train: x_train.npy, test: x_test.npy}, y: {train: y_train.npy, test: y_test.npy}}}}``
+        data:
+          source:
+            npy:
+              fields:
+                x: {train: x_train.npy, test: x_test.npy}
+                y: {train: y_train.npy, test: y_test.npy}
+        network:
+          inputs: {x: [13]}
+          layers: [{dense: 1}]
+        loss: {mse: {target: y}}
+
+    Errors:
+        wrong-magic: the file was not written by `numpy.save`; what it begins with is told
+        truncated-file: the file is shorter than its header says
+        bad-npz: the file holds Python objects, which are never unpickled, or a single value
     """
 
     kind: ClassVar[str] = "npy"
+    suffixes: ClassVar[tuple[str, ...]] = (".npy",)
+    streams: ClassVar[bool] = True
     fields: Annotated[dict[str, FilePaths], pydantic.Field(min_length=1)] = pydantic.Field(
         description="For each field a file, or one a split."
     )
+
+    @classmethod
+    def of_file(cls, path: Path) -> Source:
+        return cls(fields={path.stem: str(path)})
 
     def describe(self, base: Path) -> None:
         return None
@@ -39,7 +63,16 @@ class Npy(Source):
     def open(self, base: Path, *, offline: bool = False) -> Table:
         files = {name: find_files(paths, base) for name, paths in self.fields.items()}
         first = {name: next(iter(by_split.values()))[0].name for name, by_split in files.items()}
-        return table_of_fields(files, read_npy, lambda name, array: typed_array(name, array, first[name]))
+        return table_of_fields(files, read_npy, lambda name, array, _: typed_array(name, array, first[name]))
+
+    def files(self, base: Path) -> tuple[Path, ...]:
+        found = (find_files(paths, base) for paths in self.fields.values())
+        return tuple(path for by_split in found for paths in by_split.values() for path in paths)
+
+    def stream(self, base: Path, folder: Path, wanted: Wanted) -> Streamed:
+        from netspec.data.streaming.arrays import streamed_arrays
+
+        return streamed_arrays({name: find_files(paths, base) for name, paths in self.fields.items()})
 
 
 def read_npy(path: Path) -> Array:
@@ -48,27 +81,25 @@ def read_npy(path: Path) -> Array:
     Raises:
         DataError: if it is no array file, is cut short, or holds Python objects or a single value.
     """
-    import numpy as np
+    with opened_npy(path) as file:
+        return read_array(file, path.stat().st_size, path.name, path)
 
+
+def read_npy_header(path: Path) -> Header:
+    """The header of one file; as `read_npy`."""
+    with opened_npy(path) as file:
+        return read_header(file, path.stat().st_size, path.name, path)
+
+
+@contextmanager
+def opened_npy(path: Path) -> Iterator[BinaryIO]:
+    """A file that begins as an array does, at its first byte."""
     try:
         with path.open("rb") as file:
-            begin = file.read(6)
-            if begin != b"\x93NUMPY":
-                shown = begin[:4].hex(" ") or "nothing"
-                helps = ["write it with `numpy.save`"]
-                if begin[:2] == b"PK":
-                    helps = ["an archive of arrays is the source `npz`"]
-                raise data_error("wrong-magic", f"{path.name} is no NumPy array: it begins with {shown}", helps=helps)
+            begin = file.read(HEAD)
+            if not begin.startswith(b"\x93NUMPY"):
+                raise wrong_magic(path, "NumPy array", begin, ["write it with `numpy.save`"])
             file.seek(0)
-            array: Array = np.load(file, allow_pickle=False)
+            yield file
     except OSError as error:
         raise unreadable(path, error) from None
-    except (ValueError, EOFError) as error:
-        if "pickle" in str(error) or "Object arrays" in str(error):
-            message = f"{path.name} holds Python objects, which are never unpickled"
-            raise data_error("bad-npz", message, helps=["save numbers or strings of one length"]) from None
-        message = f"{path.name} cannot be read: {error}"
-        raise data_error("truncated-file", message, notes=[str(path)], helps=["write the file again"]) from None
-    if array.ndim == 0:
-        raise data_error("bad-npz", f"{path.name} is a single value: the first axis must be the rows")
-    return array

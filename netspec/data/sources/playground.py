@@ -40,13 +40,18 @@ class Playground(Source):
     - ``reg-gauss``: six cones of radius 2 with alternating signs
 
     Example:
-        ``{playground: {kind: spiral, noise: 0.1, rows: 500, seed: 0}}``
+        data: {source: {playground: {kind: circle, noise: 0.1}}, split: {test: 0.5}}
+        network:
+          inputs: {x: [2]}
+          layers: [{dense: {units: 4, activation: tanh}}, {dense: {units: 1, activation: tanh}}]
+        loss: squared_error
 
     Reference:
         Smilkov, Carter, Sculley, Viegas, Wattenberg 2017, Direct-manipulation visualization of deep networks.
     """
 
     kind: ClassVar[str] = "playground"
+    comes_along: ClassVar[bool] = True
     parts: ClassVar[tuple[str, ...]] = ("x1", "x2")
     shape: Shape = pydantic.Field(alias="kind", description="Which of them.", json_schema_extra={"main": True})
     noise: Annotated[float, pydantic.Field(ge=0, le=1)] = pydantic.Field(
@@ -65,10 +70,13 @@ class Playground(Source):
             "x2": fieldtype.number(),
         }
 
+    def sizes(self) -> Mapping[str, int]:
+        return {"train": self.rows or (1200 if self.shape.startswith("reg") else 500)}
+
     def open(self, base: Path, *, offline: bool = False) -> Table:
         import numpy as np
 
-        rows = self.rows or (1200 if self.shape.startswith("reg") else 500)
+        rows = self.sizes()["train"]
         generator = np.random.Generator(np.random.PCG64([self.seed, *self.shape.encode()]))
         # Of two halves, each as large: an odd number is one point less of the second.
         points, labels = _DRAW[self.shape](generator, rows + rows % 2, self.noise)

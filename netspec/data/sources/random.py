@@ -27,7 +27,11 @@ class Random(Source):
     """Standard normal numbers and evenly drawn classes; there is nothing to learn in them.
 
     Example:
-        ``{random: {rows: 256, fields: {board: [19, 19, 48], move: {category: 361}}}}``
+        data: {source: {random: {rows: 256, fields: {board: [19, 19, 48], move: {category: 361}}}}}
+        network:
+          inputs: {board: [19, 19, 48]}
+          layers: [flatten, {dense: 361}]
+        loss: cross_entropy
     """
 
     kind: ClassVar[str] = "random"
@@ -39,6 +43,9 @@ class Random(Source):
 
     def describe(self, base: Path) -> Mapping[str, FieldType]:
         return {name: _type(wanted) for name, wanted in self.fields.items()}
+
+    def sizes(self) -> Mapping[str, int]:
+        return {"train": self.rows}
 
     def open(self, base: Path, *, offline: bool = False) -> Table:
         import numpy as np

@@ -22,10 +22,22 @@ class Rows(Source):
     """A few samples in the spec, each a map from fields to lists of numbers; all in ``train``.
 
     Example:
-        ``{rows: [{x: [0, 1], answer: [1]}, {x: [1, 1], answer: [0]}]}``
+        data:
+          source:
+            rows:
+              - {x: [0.35, 0.9], answer: [0.5]}
+              - {x: [0.1, 0.2], answer: [0.1]}
+        network:
+          inputs: {x: [2]}
+          layers: [{dense: {units: 1, activation: sigmoid}}]
+        loss: squared_error
+
+    Errors:
+        unequal-columns: a row has other fields than the first, or a field of another length
     """
 
     kind: ClassVar[str] = "rows"
+    comes_along: ClassVar[bool] = True
     rows: Annotated[Items[dict[str, Vector]], pydantic.Field(min_length=1)] = pydantic.Field(
         description="The samples; every one has the same fields.", json_schema_extra={"main": True}
     )
@@ -37,6 +49,9 @@ class Rows(Source):
                 message = f"row {number} of `rows` differs from the first in its fields or their lengths"
                 raise data_error("unequal-columns", message)
         return {name: fieldtype.number(length) for name, length in first.items()}
+
+    def sizes(self) -> Mapping[str, int]:
+        return {"train": len(self.rows)}
 
     def open(self, base: Path, *, offline: bool = False) -> Table:
         import numpy as np

@@ -24,6 +24,8 @@ _TABLES: Mapping[str, tuple[str, int, tuple[str, ...]]] = {
     "breast_cancer": ("breast_cancer.csv", 30, ("malignant", "benign")),
 }
 
+_ROWS: Mapping[str, int] = {"digits": 1797, "iris": 150, "wine": 178, "breast_cancer": 569, "diabetes": 442}
+
 
 class Sklearn(Source):
     """A small data set of scikit-learn, all rows in ``train``.
@@ -32,11 +34,22 @@ class Sklearn(Source):
     ``breast_cancer``: measurements ``x`` and ``label``. ``diabetes``: measurements ``x [10]`` as taken, and
     ``target [1]``.
 
+    Example:
+        data: {source: {sklearn: wine}, standardize: true, split: {test: 0.2, stratify: label}}
+        network:
+          inputs: {x: [13]}
+          layers: [{dense: {units: 16, activation: relu}}, {dense: 3}]
+        loss: cross_entropy
+
+    Errors:
+        data-absent: scikit-learn is not installed, or a file of it cannot be read
+
     Reference:
         Pedregosa et al. 2011, Scikit-learn: machine learning in Python.
     """
 
     kind: ClassVar[str] = "sklearn"
+    comes_along: ClassVar[bool] = True
     name: Literal["digits", "iris", "wine", "breast_cancer", "diabetes"] = pydantic.Field(
         description="Which of them.", json_schema_extra={"main": True}
     )
@@ -51,6 +64,9 @@ class Sklearn(Source):
             return {"x": fieldtype.number(10), "target": fieldtype.number(1)}
         _, features, classes = _TABLES[self.name]
         return {"x": fieldtype.number(features), "label": fieldtype.category(classes)}
+
+    def sizes(self) -> Mapping[str, int]:
+        return {"train": _ROWS[self.name]}
 
     def open(self, base: Path, *, offline: bool = False) -> Table:
         import numpy as np

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -12,14 +13,17 @@ from compiled import Compiled, assert_close, assert_same_bits, steps_of
 from numpy.typing import NDArray
 from small_networks import mlp_step
 
-from netspec.compiler.codegen.executable import Executable, prepare
+from netspec.compiler.codegen.executable import Executable, Linked, prepare
+from netspec.compiler.codegen.memory import Store
+from netspec.compiler.codegen.schedule import Schedule
 from netspec.compiler.graph import Graph, GraphBuilder, Value, key_of
-from netspec.compiler.graph.lowering import Access
+from netspec.compiler.graph.lowering import Access, Call, Scratch
 from netspec.compiler.graph.printer import show
 from netspec.compiler.kernels.processor import Tile
-from netspec.compiler.ops import Broadcast, Contract, Extent, Gather, Reduce, Reshape, apply
+from netspec.compiler.ops import Broadcast, Contract, Conv, Extent, Gather, Reduce, Reshape, apply
+from netspec.compiler.ops.windows import Window
 from netspec.compiler.passes import optimize
-from netspec.tensortype import BATCH, TensorType, size
+from netspec.tensortype import BATCH, TensorType, known, size
 
 N = 40
 SCALAR = TensorType("float32", ())
@@ -101,6 +105,44 @@ def test_memory_is_known_before_anything_runs() -> None:
     assert made.peak_bytes(64, 2) > made.persistent_bytes() + made.arena(64, 2).bytes + 2 * made.scratch_bytes
     weights = sum(4 * m * n for m, n in pairwise(DIGITS))
     assert made.persistent_bytes() >= 2 * weights
+
+
+def test_calls_agree_where_the_scratch_memory_of_a_thread_begins() -> None:
+    """Between two barriers threads are in different calls, which must not work in one another's memory."""
+    made, places, needs = prepare(optimize(two_convolutions(), 8), Tile(8, 2)), set[tuple[int, int]](), set[int]()
+
+    def noting(call: Call) -> Call:
+        def pack(**words: Any) -> Sequence[int]:
+            for key, argument in call.arguments.items():
+                if isinstance(argument, Scratch):
+                    places.add(tuple(words[key]))
+                    needs.add(argument.bytes)
+            return call.pack(**words)
+
+        return replace(call, pack=pack)
+
+    phases = tuple(tuple(map(noting, phase)) for phase in made.schedule.phases)
+    stored = {"x": np.zeros((N, 12, 12, 3), np.float32)}
+    store = Store()
+    for buffer in made.lowered.buffers:
+        if buffer.place == "persistent":
+            store.put(buffer, np.zeros([known(n) for n in buffer.type.shape], np.float32))
+    noted = Executable(made.lowered, Schedule(phases))
+    Linked(noted, dict.fromkeys(made.kernels, 0), store, stored, batch=8, capacity=1, threads=3)
+    ((_, distance),) = places
+    assert len(needs) > 1
+    assert distance >= max(needs)
+
+
+def two_convolutions() -> Graph:
+    """Each works in scratch memory of another size."""
+    g = GraphBuilder()
+    index = g.input("index", TensorType("int64", (BATCH,)), "index")
+    x = g.add(Gather(), g.input("x", TensorType("float32", (size("N"), 12, 12, 3)), "stored"), index)
+    for name, ins, outs in (("wide", 3, 20), ("narrow", 20, 4)):
+        kernel = g.input(name, TensorType("float32", (3, 3, ins, outs)), "parameter")
+        x = g.add(Conv((Window(3), Window(3))), x, kernel)
+    return g.graph("two-convolutions", {"y": x})
 
 
 def test_the_step_of_a_small_network_is_what_it_was(golden: Callable[[str, str], None]) -> None:

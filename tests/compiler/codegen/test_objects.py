@@ -110,6 +110,19 @@ def test_a_damaged_object_is_compiled_again(cache: Path, monkeypatch: pytest.Mon
     assert len(builds) == 2
 
 
+@pytest.mark.parametrize("content", [b"", b"; torn\ndefine void", b"\xff\xfe", b"define void @f() { ret void }\n"])
+def test_a_damaged_text_is_written_again(cache: Path, content: bytes) -> None:
+    objects.load([setter(12)])
+    (path,) = cache.glob("*.ll")
+    for damaged in (content, path.read_bytes()[:-90] + path.read_bytes()[-80:]):
+        path.write_bytes(damaged)
+        text = objects.llvm_text(setter(12))
+        assert text.startswith("; test: set 12\n")
+        assert f"define void @{objects.symbol(setter(12))}" in text
+        path.write_bytes(damaged)
+        assert objects.symbol(setter(12)) in objects.assembly_text(setter(12))
+
+
 def test_a_folder_that_cannot_be_made_is_replaced_with_a_warning(cache: Path) -> None:
     cache.parent.write_text("a file stands where the folder should be")
     with pytest.warns(RuntimeWarning, match="NETSPEC_CACHE_DIR"):

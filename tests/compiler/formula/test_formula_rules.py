@@ -59,6 +59,8 @@ from netspec.compiler.formula import Name, differentiate, evaluate, names, parse
         ("exp(x) / sum(exp(x))", "t0 = exp(x - max(x)); t0 / sum(t0)"),
         ("log(exp(x) / sum(exp(x)))", "t0 = x - max(x); t0 - log(sum(exp(t0)))"),
         ("log(1 + sum(exp(x)))", "t0 = max(max(x), 0); t0 + log(sum(exp(x - t0)) + exp(-t0))"),
+        ("log(1 + sum(exp(-x)))", "t0 = max(max(-x), 0); t0 + log(sum(exp(-(x + t0))) + exp(-t0))"),
+        ("log(sum(exp(-x)))", "t0 = max(-x); t0 + log(sum(exp(-(x + t0))))"),
         ("1e300 * 1e300 * x", "1e+300 * 1e+300 * x"),  # what is not finite is left to whoever runs it
         ("1e308 + 1e308 + x", "1e+308 + 1e+308 + x"),
     ],

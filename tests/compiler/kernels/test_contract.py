@@ -109,7 +109,7 @@ class Forward:
         self.words = np.array(
             contract_words(
                 self.a.ctypes.data, 4 * k, 4, self.kept[0].ctypes.data, panel, row, m, n, k, width, 0,
-                self.kept[1].ctypes.data if scratch else 0,
+                (self.kept[1].ctypes.data if scratch else 0, SCRATCH_BYTES),
                 [(self.bias.ctypes.data, 0, 0, 4 * width)], [(self.c.ctypes.data, 4 * padded, 0, 4 * width)],
             )
         )  # fmt: skip
@@ -140,7 +140,7 @@ class Update:
         self.words = np.array(
             contract_words(
                 self.x.ctypes.data, 4, 4 * m, held.ctypes.data, *held.strides[:2], m, n, k, width,
-                self.clock.ctypes.data, self.kept[1].ctypes.data if scratch else 0,
+                self.clock.ctypes.data, (self.kept[1].ctypes.data if scratch else 0, SCRATCH_BYTES),
                 [*places, (self.rates.ctypes.data, 0, 0, 0)], places,
             )
         )  # fmt: skip
@@ -236,7 +236,7 @@ def test_extras_of_rows_and_bytes_and_places(m: int, n: int) -> None:
     c, index = lines(m, padded), lines(m, padded)
     words = np.array(
         contract_words(
-            a.ctypes.data, 4 * k, 4, held.ctypes.data, *held.strides[:2], m, n, k, 32, 0, 0,
+            a.ctypes.data, 4 * k, 4, held.ctypes.data, *held.strides[:2], m, n, k, 32, 0, (0, 0),
             [(scale.ctypes.data, 4, 0, 0), (mask.ctypes.data, padded, 0, 32)],
             [(c.ctypes.data, 4 * padded, 0, 128), (index.ctypes.data, 4 * padded, 0, 128)],
         )

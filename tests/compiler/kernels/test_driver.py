@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +15,8 @@ import numpy as np
 import pytest
 
 from netspec.compiler.codegen import objects
-from netspec.compiler.kernels.driver import LINE, Crew, Program, Table, driver_kernel
+from netspec.compiler.kernels.crew import Crew
+from netspec.compiler.kernels.driver import LINE, Program, Table, driver_kernel
 from netspec.compiler.kernels.kernel import Kernel
 
 THREADS = (1, 2, 3, 5)
@@ -73,15 +76,26 @@ def _build_halve() -> Callable[..., None]:
     return ir.kernel_function(body)
 
 
+def _build_note() -> Callable[..., None]:
+    """Append the part: ``(list, length)``."""
+
+    def note(args, part, parts, thread):  # type: ignore[no-untyped-def]
+        args[1 + args[0]] = part
+        args[0] += 1
+
+    return note
+
+
 COUNT = Kernel("count", "test: count", _build_count)
 SHIFT = Kernel("shift", "test: shift", _build_shift)
 RECORD = Kernel("record", "test: record", _build_record)
 HALVE = Kernel("halve", "test: halve", _build_halve)
+NOTE = Kernel("note", "test: note", _build_note)
 
 
 @pytest.fixture(scope="module")
 def code() -> dict[Kernel, int]:
-    return objects.load([driver_kernel(), COUNT, SHIFT, RECORD, HALVE])
+    return objects.load([driver_kernel(), COUNT, SHIFT, RECORD, HALVE, NOTE])
 
 
 def arguments(program: Program, row: int, words: int) -> np.ndarray:
@@ -133,6 +147,41 @@ def test_loops_repeat_their_rows(code: dict[Kernel, int], threads: int, count: i
     assert seen[: 4 * count].tolist() == [100 * step + turn for step in range(4) for turn in range(count)]
     assert not seen[4 * count :].any()
     assert (arguments(program, len(program.labels) - 1, 8 * threads)[::8] == 4).all()
+
+
+@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_parts_run_their_rows_one_part_after_the_other(
+    code: dict[Kernel, int], threads: int, count: int, backwards: bool
+) -> None:
+    """The rolled array of one part is there when the next row reads it; what follows has a part a thread again."""
+    size = 16 * count
+    one, two, three, table = np.arange(size), np.zeros(size, np.int64), np.zeros(size, np.int64), Table()
+    with table.parts(count, backwards=backwards):
+        table.call(code[SHIFT], [one.ctypes.data, two.ctypes.data, size])
+        table.call(code[SHIFT], [one.ctypes.data, three.ctypes.data, size])
+    table.barrier()
+    table.call(code[SHIFT], [two.ctypes.data, one.ctypes.data, size])
+    table.barrier()
+    crew = Crew(code[driver_kernel()], threads)
+    crew.run(table.program(), 3)
+    crew.close()
+    assert (one == np.roll(np.arange(size), -6)).all()
+    assert (two == three).all()
+
+
+def test_parts_can_run_backwards(code: dict[Kernel, int]) -> None:
+    table = Table()
+    with table.parts(3):
+        table.call(code[NOTE], [0] * 10)
+    with table.parts(3, backwards=True):
+        table.call(code[NOTE], [0] * 10)
+    program, crew = table.program(), Crew(code[driver_kernel()], 1)
+    crew.run(program, 2)
+    crew.close()
+    assert arguments(program, 1, 7).tolist() == [6, 0, 1, 2, 0, 1, 2]
+    assert arguments(program, 3, 7).tolist() == [6, 2, 1, 0, 2, 1, 0]
 
 
 def test_loops_do_not_nest() -> None:
@@ -191,6 +240,40 @@ def test_callers_of_a_crew_take_turns(code: dict[Kernel, int]) -> None:
         caller.join()
     crew.close()
     assert all((arguments(program, row, 16)[::8] == 4000).all() for row in (0, 2, 4))
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_that_went_to_sleep_are_woken(code: dict[Kernel, int], threads: int) -> None:
+    """Pauses around the time after which they leave compiled code, where one leaves as the next run begins."""
+    table = Table()
+    table.call(code[COUNT], [0] * 8 * threads)
+    table.barrier()
+    program, crew = table.program(), Crew(code[driver_kernel()], threads)
+    rng = np.random.default_rng(0)
+    for pause in rng.uniform(0, 1e-3, 400).tolist():
+        crew.run(program, 2)
+        until = time.perf_counter() + pause
+        while time.perf_counter() < until:
+            pass
+    crew.close()
+    assert arguments(program, 0, 8 * threads)[::8].tolist() == [800] * threads
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_forked_process_has_threads_of_its_own(code: dict[Kernel, int]) -> None:
+    table = Table()
+    table.call(code[COUNT], [0] * 16)
+    table.barrier()
+    program, crew = table.program(), Crew(code[driver_kernel()], 2)
+    crew.run(program, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads, which is what is tried
+        child = os.fork()
+    if not child:
+        crew.run(program, 2)
+        os._exit(int(arguments(program, 0, 16)[::8].tolist() != [3, 3]))
+    assert os.waitpid(child, 0)[1] == 0
+    crew.close()
 
 
 INTERRUPTED = """

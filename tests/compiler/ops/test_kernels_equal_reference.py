@@ -12,9 +12,13 @@ from compiled import Compiled, assert_close, assert_same_bits
 import netspec.compiler.passes
 from netspec.compiler.graph import OPS, Graph, GraphBuilder, Op, Sample, UnsupportedError, Value
 from netspec.compiler.graph.interpreter import interpret
-from netspec.compiler.ops import Cast, Gather, Iota, Random, Reshape, Transpose
+from netspec.compiler.graph.parser import parse, same
+from netspec.compiler.graph.printer import show
+from netspec.compiler.graph.verify import verify
+from netspec.compiler.ops import Cast, Gather, Iota, Pool, Random, Reshape, Transpose
 from netspec.compiler.ops.rows import Rows
-from netspec.tensortype import BATCH, Dim, Size, TensorType, size
+from netspec.compiler.ops.windows import Window
+from netspec.tensortype import BATCH, LANES, Dim, Size, TensorType, size
 
 ROWS_OF_DATA = 40
 assert netspec.compiler.passes  # which registers the ops that only passes make
@@ -43,6 +47,57 @@ def _reason(op: Op) -> str | None:
     return next((reason for reason, applies in WITHOUT_KERNEL.items() if applies(op)), None)
 
 
+def _in_lanes(sample: Sample) -> tuple[bool, ...]:
+    """Which inputs an op would rather have with samples in the lanes, where it has a choice."""
+    rule = sample.op.lanes(sample.types, sample.op.infer(sample.types))
+    return () if rule is None or rule.always else rule.inputs
+
+
+SAMPLES_IN_LANES = [param for param in _samples() if any(_in_lanes(param.values[0]))]
+
+
+@pytest.mark.parametrize("sample", SAMPLES_IN_LANES)
+def test_kernels_equal_the_reference_in_lanes(sample: Sample) -> None:
+    graph, arrays = build(sample, "in lanes")
+    compiled = Compiled(graph)
+    kept = next(node for node in compiled.optimized.nodes if node.op.name == sample.op.name)
+    assert all(
+        value.type.layout == LANES for value, wanted in zip(kept.inputs, _in_lanes(sample), strict=True) if wanted
+    )
+    rule = sample.op.lanes(sample.types, sample.op.infer(sample.types))
+    assert rule is not None
+    assert all((type_.layout == LANES) is rule.results for type_ in kept.types)
+    for batch in (1, 17, 40):
+        given = {**arrays, "index": arrays["index"][:batch]}
+        expected = interpret(graph, given, np.float64, {"B": batch, "N": ROWS_OF_DATA})
+        first = compiled.run(given, batch)
+        assert_close(first, expected)
+        assert_same_bits(compiled.run(given, batch, threads=3), first)
+
+
+def _on_rows(sample: Sample) -> bool:
+    """Whether an op that fills lanes with many samples works on few in rows."""
+    rule = sample.op.lanes(sample.types, sample.op.infer(sample.types))
+    return rule is not None and rule.rows is not None
+
+
+@pytest.mark.parametrize("held", ["parameter", "gathered"])
+@pytest.mark.parametrize("sample", [param for param in _samples() if _on_rows(param.values[0])])
+def test_few_samples_have_the_bits_of_many(sample: Sample, held: str) -> None:
+    graph, arrays = build(sample, held)
+    few, many = Compiled(graph, few=True), Compiled(graph)
+    assert all(value.type.layout != LANES for node in few.optimized.nodes for value in node.values)
+    verify(few.optimized)
+    assert same(parse(show(few.optimized)), few.optimized)
+    everything = many.run({**arrays, "index": arrays["index"][:33]}, 33)
+    for batch in (1, 5, 17):
+        given = {**arrays, "index": arrays["index"][:batch]}
+        found = few.run(given, batch)
+        assert_close(found, interpret(graph, given, np.float64, {"B": batch, "N": ROWS_OF_DATA}))
+        assert_same_bits(found, {key: array[:batch] for key, array in everything.items()})
+        assert_same_bits(few.run(given, batch, threads=3), found)
+
+
 @pytest.mark.parametrize("held", ["parameter", "gathered"])
 @pytest.mark.parametrize("sample", list(_samples()))
 def test_kernels_equal_the_reference(sample: Sample, held: str) -> None:
@@ -69,7 +124,10 @@ def build(sample: Sample, held: str) -> tuple[Graph, dict[str, Any]]:
     arrays: dict[str, Any] = {"index": rng.integers(0, ROWS_OF_DATA, 64)}
     inputs: list[Value] = []
     for i, type_ in enumerate(sample.types):
-        inputs.append(_input(g, sample, i, type_, index, held))
+        made = _input(g, sample, i, type_, index, held)
+        if held == "in lanes" and _in_lanes(sample)[i]:
+            made = g.add(Pool("max", (Window(1),) * (type_.rank - 2)), made)  # changes nothing, and works in lanes
+        inputs.append(made)
     for value in g.graph("inputs", {}).inputs:
         op = value.node.op
         if op.key == "index":

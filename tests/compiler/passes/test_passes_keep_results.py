@@ -20,17 +20,18 @@ from netspec.compiler.passes import passes
 from netspec.compiler.passes.fuse_maps import FuseMaps
 from netspec.compiler.passes.simplify import Simplify
 
-PIPELINES: list[Sequence[Pass]] = [[Simplify()], [FuseMaps()], [Simplify(), FuseMaps()], passes(32)]
+SETTLED = passes(32, settled=True)
+PIPELINES: list[Sequence[Pass]] = [[Simplify()], [FuseMaps()], [Simplify(), FuseMaps()], passes(32), SETTLED]
 
 
-@pytest.mark.parametrize("steps", PIPELINES, ids=["simplify", "fuse-maps", "both", "all"])
+@pytest.mark.parametrize("steps", PIPELINES, ids=["simplify", "fuse-maps", "both", "all", "settled"])
 @settings(max_examples=150, deadline=None)
 @given(graph=graphs())
 def test_passes_keep_results(steps: Sequence[Pass], graph: Graph) -> None:
     _check(steps, graph)
 
 
-@pytest.mark.parametrize("steps", PIPELINES, ids=["simplify", "fuse-maps", "both", "all"])
+@pytest.mark.parametrize("steps", PIPELINES, ids=["simplify", "fuse-maps", "both", "all", "settled"])
 @settings(max_examples=80, deadline=None)
 @given(graph=graphs(largest=8))
 def test_passes_keep_gradients(steps: Sequence[Pass], graph: Graph) -> None:

@@ -131,6 +131,26 @@ RULES: dict[str, tuple[Build, list[str]]] = {
         ),
         [],
     ),
+    "pads that stand beside each other are pieces": (
+        lambda g, x, b: apply(
+            g,
+            "p + q",
+            p=apply(g, "p + q", p=g.add(Pad(1, 10, 0), x), q=g.add(Pad(1, 5, 5), apply(g, "exp(x)", x=x))),
+            q=g.add(Pad(1, 0, 10), x),
+        ),
+        [
+            "%2 = map {formula=`(x0) -> exp(x0)`} %0 : float32[B, 5]",
+            "%3 = concat {axis=1} %0, %2, %0 : float32[B, 15]",
+        ],
+    ),
+    "pads with something between them stay pads": (
+        lambda g, x, b: apply(g, "p + q", p=g.add(Pad(1, 0, 6), x), q=g.add(Pad(1, 6, 0), x)),
+        [
+            "%2 = pad {axis=1, before=0, after=6} %0 : float32[B, 11]",
+            "%3 = pad {axis=1, before=6, after=0} %0 : float32[B, 11]",
+            "%4 = map {formula=`(x0, x1) -> x0 + x1`} %2, %3 : float32[B, 11]",
+        ],
+    ),
     "reshapes of reshapes are one": (
         lambda g, x, b: g.add(Reshape((5, BATCH)), g.add(Reshape((5 * BATCH,)), x)),
         ["%2 = reshape {shape=[5, B]} %0 : float32[5, B]"],

@@ -1,0 +1,1 @@
+"""What the site says by the code itself: kinds, sections, commands and codes as Markdown, formulas as MathML."""

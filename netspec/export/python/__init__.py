@@ -1,0 +1,1 @@
+"""A network as the text of a Python program that needs nothing but NumPy."""
