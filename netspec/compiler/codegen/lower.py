@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from netspec.compiler.codegen.buffers import place_buffer
 from netspec.compiler.graph.lowering import Access, Argument, Buffer, Call, Lowering, Pack, Padding, Place
-from netspec.compiler.graph.node import Graph, Input, Node, Role, Value, key_of, role_of
+from netspec.compiler.graph.node import Graph, Input, Node, Role, Value, key_of, role_of, shapes_of
 from netspec.compiler.graph.op import UnsupportedError
 from netspec.compiler.kernels.kernel import Kernel
 from netspec.tensortype import ITEM_BYTES, Dim, Size, TensorType, product
@@ -80,7 +80,7 @@ class GraphLowering(Lowering):
         # An update is written over what it replaces: the scheduler lets all readers of the old value go first.
         self._updates = {value: graph.by_key[name] for name, value in graph.outputs if name in graph.by_key}
         scalars = [value for name, value in graph.outputs if value.type.rank == 0 and name not in graph.by_key]
-        self._scalars = {source for value in scalars for source in _behind_reshapes(value)}
+        self._scalars = {source for value in scalars for source in shapes_of(value)}
 
     def run(self, node: Node) -> None:
         self._node = node
@@ -139,11 +139,3 @@ class GraphLowering(Lowering):
         base = f"{origin.path}/{value.node.op.name}" if origin else value.node.op.name
         count = self._names[base] = self._names.get(base, 0) + 1
         return base if count == 1 else f"{base}.{count}"
-
-
-def _behind_reshapes(value: Value) -> list[Value]:
-    """A value and those that it is another shape of."""
-    found = [value]
-    while found[-1].node.op.name == "reshape":
-        found.append(found[-1].node.inputs[0])
-    return found

@@ -149,3 +149,11 @@ def key_of(value: Value) -> str:
 def role_of(value: Value) -> Role | None:
     """The role of an input; None for any other value."""
     return value.node.op.role if isinstance(value.node.op, Input) else None
+
+
+def shapes_of(value: Value) -> list[Value]:
+    """A value and those that it is another shape of, down to the one that is computed."""
+    found = [value]
+    while found[-1].node.op.name == "reshape":
+        found.append(found[-1].node.inputs[0])
+    return found

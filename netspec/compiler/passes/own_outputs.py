@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netspec.compiler.formula import Formula, Name
 from netspec.compiler.graph import Graph, GraphBuilder, Input, Node, Value
+from netspec.compiler.graph.node import shapes_of
 from netspec.compiler.ops.channel_sum import ChannelSum
 from netspec.compiler.ops.contract import Contract
 from netspec.compiler.ops.conv import ConvWeight
@@ -72,8 +73,8 @@ class _Copies:
             else:
                 claimed.add(value)
         for key, value in graph.outputs:
-            source = behind_reshapes(value)
-            if key not in graph.by_key and (source in claimed or isinstance(source.node.op, Input | Extent)):
+            shapes = shapes_of(value)
+            if key not in graph.by_key and (claimed & set(shapes) or isinstance(shapes[-1].node.op, Input | Extent)):
                 self.found.add(key)
 
     def _fits(self, value: Value, target: Value) -> bool:
@@ -109,17 +110,10 @@ def readers_of(graph: Graph, value: Value) -> list[Node]:
     return found
 
 
-def behind_reshapes(value: Value) -> Value:
-    """The value that this one is another shape of."""
-    while isinstance(value.node.op, Reshape):
-        value = value.node.inputs[0]
-    return value
-
-
 def overlaps(value: Value, target: Value) -> bool:
     """Whether the kernel that makes ``value`` would still read ``target`` where it has already written."""
     node, op = value.node, value.node.op
-    reading = [i for i, given in enumerate(node.inputs) if behind_reshapes(given) == target]
+    reading = [i for i, given in enumerate(node.inputs) if shapes_of(given)[-1] == target]
     if any(node.inputs[i] != target for i in reading):
         return True
     if isinstance(op, Rows):
