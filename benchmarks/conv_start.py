@@ -50,6 +50,6 @@ def note_ready(spec: str, batch: int) -> None:
     from netspec.train.timing import engine_without_data
 
     engine = engine_without_data(api.compile(Path(spec)).program, "step", batch)
-    linked = engine.linked("step", batch, 1)
+    linked = engine.linked("step", {"B": batch}, 1)
     facts = {"ready": time.monotonic(), "kernels": len(linked.executable.kernels)}
     Path(os.environ[FACTS]).write_text(json.dumps(facts), "utf-8")

@@ -64,7 +64,7 @@ def make_netspec(work: Workload) -> Ready:
     from netspec.compiler.graph.cost import multiply_adds
 
     made, rows, rates = engine(work.spec), orders(work), np.full(work.steps, LR)
-    flop = 2 * multiply_adds(made.program.step, BATCH)
+    flop = 2 * multiply_adds(made.program.step, {"B": BATCH})
     ticks = row_shares(engine(work.spec), BATCH, next(rows))  # a program of its own, as counting takes time
     return Ready(timed(lambda: made.train(next(rows), 0, rates), work.steps), facts={"flop": flop, "ticks": ticks})
 

@@ -83,7 +83,7 @@ def note_growth() -> None:
     engines, own = [], []
     for _ in range(1 + ENGINES):
         engine = mnist.engine()
-        linked = engine.linked("step", 64)
+        linked = engine.linked("step", {"B": 64})
         engine.train(steps, 0, lr)
         engines.append(engine)
         own.append(memory()["own"])

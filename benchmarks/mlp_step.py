@@ -35,7 +35,7 @@ def make_netspec(batch: int) -> Ready:
     engine = mnist.engine()
     steps, rows = orders(batch)
     lr = np.full(steps, mnist.LR)
-    flop = 2 * multiply_adds(engine.program.step, batch)
+    flop = 2 * multiply_adds(engine.program.step, {"B": batch})
     return Ready(
         timed(lambda: engine.train(next(rows), 0, lr), steps),
         facts={"flop": flop, "ticks": row_shares(mnist.engine(), batch, next(rows))},
@@ -44,7 +44,7 @@ def make_netspec(batch: int) -> Ready:
 
 def row_shares(made: Engine, batch: int, rows: Array) -> list[tuple[str, float]]:
     """The share of a step that each row of the program takes, as a mean over the threads."""
-    linked = made.linked("step", batch, ticks=True)
+    linked = made.linked("step", {"B": batch}, ticks=True)
     lr = np.full(len(rows), mnist.LR)
     made.train(rows, 0, lr)
     before = linked.program.ticks(THREADS).copy()

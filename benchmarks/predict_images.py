@@ -67,7 +67,7 @@ def _images(program: Any, batch: int) -> Array:
 def _repeats(program: Any, batch: int) -> int:
     from netspec.compiler.graph.cost import multiply_adds
 
-    return max(1, int(ROUND / multiply_adds(program.predict, batch)))
+    return max(1, int(ROUND / multiply_adds(program.predict, {"B": batch})))
 
 
 def make_netspec(spec: str, batch: int) -> Ready:
@@ -81,7 +81,7 @@ def make_netspec(spec: str, batch: int) -> Ready:
             engine.predict(rows)
 
     (result,) = engine.predict(rows).values()
-    threads = engine.threads("predict", batch)
+    threads = engine.threads("predict", {"B": batch})
     note = f"`Engine.predict`, {threads} thread{'s' if threads > 1 else ''}"
     return Ready(timed(work, repeats), note, {"result": result[:4].tolist()})
 

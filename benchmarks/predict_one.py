@@ -39,7 +39,7 @@ def make_netspec() -> Ready:
             engine.predict(row)
 
     work()
-    linked = engine.linked("predict", 1)
+    linked = engine.linked("predict", {"B": 1})
     crew = engine.crew(linked.threads)
     facts = {
         "kernels": min(linked.run(crew, 1) for _ in range(COUNT)),

@@ -29,7 +29,7 @@ def make_netspec() -> Ready:
     steps = min(20_000, engine.capacity(4))
     rng, lr = np.random.default_rng(0), np.full(steps, LR)
     rows = np.stack([rng.permutation(4) for _ in range(steps)])
-    return Ready(timed(lambda: engine.train(rows, 0, lr), steps), f"{engine.threads('step', 4)} thread")
+    return Ready(timed(lambda: engine.train(rows, 0, lr), steps), f"{engine.threads('step', {'B': 4})} thread")
 
 
 def make_torch(compiled: bool) -> Ready:

@@ -357,7 +357,7 @@ def evaluate(
     name, document, opened, engine, kept = _engine_of(target, threads, offline=offline, told=told)
     splits = {}
     for split in opened.dataset.splits:
-        measured = engine.evaluate(opened.dataset.visit(split))
+        measured = engine.evaluate(opened.visit(split))
         loss = {"loss": measured.loss} if document.losses else {}
         splits[split] = {"rows": measured.rows, **loss, **measured.facts()}
     held = hold(document, opened, engine, kept, splits) if check else ()
@@ -386,7 +386,7 @@ def _engine_of(
         if any(example.at == "last" for example in document.expect.examples):
             kept["last"] = load_weights(run.last).arrays
     opened = open_spec(document, fitted=fitted, offline=offline, told=told)
-    engine = Engine(opened.program, opened.dataset.columns, opened.constants, seed=document.train.seed, threads=threads)
+    engine = Engine(opened.program, opened.dataset.arrays, opened.constants, seed=document.train.seed, threads=threads)
     if kept:
         engine.load(kept["best"])
     return name, document, opened, engine, kept
@@ -459,7 +459,7 @@ def export(
 def _model(run: Run, predictor: Predictor) -> Model:
     """A run as formats of export see it."""
     from netspec.export.format import Answer, Model
-    from netspec.train.opening import scaling_constants
+    from netspec.train.opening import predictor_constants
 
     return Model(
         name=predictor.document.name,
@@ -470,7 +470,7 @@ def _model(run: Run, predictor: Predictor) -> Model:
         weights=predictor.weights,
         constants={
             key: array.reshape(()) if array.size == 1 else array
-            for key, array in scaling_constants(predictor.fitted).items()
+            for key, array in predictor_constants(predictor.document, predictor.fitted).items()
         },
         fitted=predictor.fitted,
         answers={name: Answer(*predictor.answer(name)) for name in predictor.document.network.outputs},
@@ -490,8 +490,8 @@ def gradcheck(spec: Path | str, *, overrides: Sequence[str] = (), rows: int = 17
     if not document.losses:
         raise NetspecError(Diagnostic("missing-key", "there is no loss, and so no gradient", helps=("add `loss`",)))
     opened = open_spec(document)
-    engine = Engine(opened.program, opened.dataset.columns, opened.constants, seed=document.train.seed)
+    engine = Engine(opened.program, opened.dataset.arrays, opened.constants, seed=document.train.seed)
     chosen = opened.dataset.first("train", rows)
-    checked = check_gradients(engine, dict(opened.dataset.columns), chosen)
+    checked = check_gradients(engine, opened.dataset.arrays, chosen)
     engine.close()
     return GradCheck(tuple(checked), LIMIT)

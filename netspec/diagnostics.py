@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 CODES: Final[Mapping[str, str]] = {
     # reading YAML
     "yaml-syntax": "The file is not YAML.",
-    "too-large": "The file, or what its aliases expand to, is larger than any spec needs to be.",
+    "too-large": "The file, what its aliases expand to, or what a layer computes is larger than any spec needs.",
     "too-deep": "Lists and maps are nested deeper than 64 levels.",
     "not-utf8": "The file holds bytes that are not UTF-8 text.",
     "duplicate-key": "A key stands twice in one map.",
@@ -44,6 +44,7 @@ CODES: Final[Mapping[str, str]] = {
     "unknown-port": "A layer or block has no value of that name.",
     "input-count": "A layer gets more or fewer inputs than it takes.",
     "bad-block": "The definition of a block is wrong.",
+    "bad-cell": "The definition of a cell is wrong.",
     "recursive-block": "A block contains itself.",
     "too-many-layers": "Blocks and repeats expand to more layers than any network needs.",
     "bad-share": "`share` names no weights that this layer could take.",
@@ -138,6 +139,7 @@ CODES: Final[Mapping[str, str]] = {
     "split-exists": "`split` asks for a split that is there already.",
     "empty-split": "A split would have no rows.",
     "cannot-time": "Kernels are timed without the data, and a size of the network is known only from them.",
+    "cannot-carry": "A layer carries its state from one row to the next, and the rows are not parts of one text.",
     "cannot-stream": "The spec asks for something that needs all rows in memory, and streams them.",
     "too-few-rows": "`split` or a batch asks for more rows than there are.",
 }

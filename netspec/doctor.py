@@ -113,7 +113,7 @@ def _versions(packages: list[str]) -> dict[str, str | None]:
 
 def _processor(found: Examined) -> None:
     from netspec.compiler.kernels import processor
-    from netspec.pipeline import processors
+    from netspec.compiler.kernels.processor import processors
     from netspec.runs.platform import processor_name
 
     facts: dict[str, Any] = {"name": processor_name(), "count": os.cpu_count(), "usable": processors()}
@@ -212,7 +212,7 @@ def _runs(found: Examined) -> None:
 def _measure(found: Examined) -> None:
     from netspec.compiler.codegen.objects import load
     from netspec.compiler.kernels.limits import measured_fma_limit, measured_memory_limit
-    from netspec.pipeline import processors
+    from netspec.compiler.kernels.processor import processors
 
     threads = sorted({1, processors()})
     limits: Mapping[str, Callable[..., float]] = {"flops": measured_fma_limit, "memory": measured_memory_limit}

@@ -8,16 +8,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from netspec.compiler.graph import Graph
+from netspec.compiler.graph.lowering import Loop
 from netspec.diagnostics import Diagnostic, NetspecError, suggestion
 from netspec.pipeline import Kind, Program
 from netspec.spec.network import LayerNode, ValueRef
 from netspec.spec.parameters import Parameter
-from netspec.tensortype import Dim, Size, bind, total
+from netspec.tensortype import Dim, Size, bind, sample_shape, total
 
 if TYPE_CHECKING:
     from netspec.compiler.codegen.executable import Executable
 
 PREDICTED_BATCH = 1
+
+STATED_LENGTH = 32
+"""How long samples are in what is told of memory and time, where the data decide."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +58,13 @@ class Compiled:
         if what == "kernels":
             for number, phase in enumerate(executable.schedule.phases, 1):
                 texts.append(f"# phase {number}, then a barrier")
-                for call in phase:
-                    place = call.node.origin
+                for each in phase:
+                    place = each.node.origin
                     where = f"  # {place.path}" + (f", line {place.line}" if place.line else "") if place else ""
-                    texts.append(f"{call.kernel.name}{where}\n" + _indented(call.kernel.text))
+                    if isinstance(each, Loop):
+                        texts.append(f"loop of {each.rounds} rounds{where}")
+                    called = [f"{call.kernel.name}{where}\n" + _indented(call.kernel.text) for call in each.calls]
+                    texts += [_indented(text) for text in called] if isinstance(each, Loop) else called
             return "\n".join(texts)
         from netspec.compiler.codegen.objects import assembly_text, llvm_text
 
@@ -98,7 +105,9 @@ class Compiled:
         return {
             "name": node.path,
             "kind": node.kind,
-            "output": None if value is None else [n if isinstance(n, int) else str(n) for n in value.type.shape[1:]],
+            "output": None
+            if value is None
+            else [n if isinstance(n, int) else str(n) for n in sample_shape(value.type.shape)],
             **_fact("parameters", total(p.size for p in self._weights.get(node.path, ()) if not p.statistic)),
             **_fact("macs", macs),
             "line": node.line,
@@ -131,9 +140,16 @@ class Compiled:
         batch = document.train.batch if train else PREDICTED_BATCH
         if batch == "full" or any(isinstance(p.size, Size) for p in self.program.parameters.values()):
             return None
-        threads = self.threads or self.program.threads(kind, batch)
-        count = self._executable(kind, batch).peak_bytes(batch, threads, None if train else 1)
-        return {"bytes": count, "batch": batch, "threads": threads}
+        lengths = dict.fromkeys(self.program.lengths, STATED_LENGTH)
+        sizes = {"B": batch, **lengths}
+        threads = self.threads or self.program.threads(kind, sizes)
+        count = self._executable(kind, batch).peak_bytes(sizes, threads, None if train else 1)
+        return {"bytes": count, "batch": batch, "threads": threads, **({"lengths": lengths} if lengths else {})}
+
+
+def _shape(shape: tuple[Dim, ...]) -> list[int | str]:
+    """That of a sample; lengths by their names."""
+    return [n if isinstance(n, int) else str(n) for n in sample_shape(shape)]
 
 
 def _facts(values: Mapping[str, Dim]) -> dict[str, Any]:

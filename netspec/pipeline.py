@@ -2,50 +2,52 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from netspec.catalog.augmentations import augmented
 from netspec.catalog.losses import Loss
 from netspec.catalog.losses.targets import labels, numbers, row_sum
 from netspec.catalog.metrics import Collected, Compared, Inspected, Reading
 from netspec.catalog.optimizers import Rule
-from netspec.catalog.scope import Scope
 from netspec.compiler.autodiff import gradients
-from netspec.compiler.graph import Graph, GraphBuilder, Origin, Value
+from netspec.compiler.graph import Graph, GraphBuilder, Origin, Value, key_of
 from netspec.compiler.graph.cost import multiply_adds
-from netspec.compiler.ops import Cast, Extent, Gather, Iota, Mates, Reduce, Reshape, apply
+from netspec.compiler.kernels.processor import processors
+from netspec.compiler.ops import Extent, Gather, Iota, Mates, Reduce, Reshape, apply, over_lengths
 from netspec.compiler.passes import optimize
-from netspec.data.fieldtype import FieldType, stored_dtype
+from netspec.data.fieldtype import stored_dtype
 from netspec.diagnostics import Report
+from netspec.memory import uncollected
 from netspec.spec.augmenting import AUGMENT
 from netspec.spec.binding import Binding
+from netspec.spec.carried import CARRIED, Going
 from netspec.spec.document import Document
 from netspec.spec.inspecting import check_inspected, inspected
-from netspec.spec.lowering import Model, Parameter, input_type
+from netspec.spec.lowering import Model, Parameter
 from netspec.spec.network import ValueRef
 from netspec.spec.parameters import Counts, counts
+from netspec.spec.places import Owner, suffix
+from netspec.spec.reading import FieldFacts, Reader
 from netspec.spec.rules import Lesson, lessons
 from netspec.spec.updates import Change, updates
-from netspec.tensortype import BATCH, Dim, DType, Layout, TensorType, product, size
+from netspec.tensortype import BATCH, Dim, Layout, TensorType
 
 if TYPE_CHECKING:
     from netspec.compiler.codegen.executable import Executable
     from netspec.compiler.kernels.processor import Tile
 
 Kind: TypeAlias = Literal["step", "evaluate", "predict", "gradient", "trace"]
-SCALAR = TensorType("float32", ())
-ROWS_OF_DATA = size("N")
+
+LOSS = "loss"
+"""An output that is a sum over samples; with `suffix` behind it, one over their real places."""
 
 SUMMED = "metric."
-"""Before the name of a metric: an output that is its sum over the samples of a step."""
+"""Before the name of a metric: an output that is its sum over the samples, or real places, of a step."""
 
 COLLECTED = "rows."
-"""Before the name of a metric: an output that is a row for each sample of a step."""
+"""Before the name of a metric: an output that is a row for each sample, or place, of a step."""
 
 INPUT, NET, OUTPUT, DELTA = "input:", "net:", "output:", "delta:"
 """Before the path of a layer or the name of an input: outputs of `Program.trace`; no name has a colon in it."""
@@ -66,16 +68,6 @@ in 6.0 and 11.9 ms, 12 in 9.4 and 8.8.
 
 
 @dataclass(frozen=True)
-class FieldFacts:
-    """What the graphs must know of a field beside its type: whether it is scaled, and where a single target is cut."""
-
-    type: FieldType
-    dtype: DType
-    scaling: tuple[int, ...] | None = None
-    middle: float = 0.5
-
-
-@dataclass(frozen=True)
 class Program:
     """A spec as graphs. Everything here is known without running anything, and most of it without data."""
 
@@ -92,7 +84,7 @@ class Program:
     @cached_property
     def step(self) -> Graph:
         """One training step: loss and metrics of a batch, new parameters and optimizer state."""
-        return _Builder(self, training=True).step()
+        return _Builder(self, training=True, going="asked").step()
 
     @cached_property
     def trace(self) -> Graph:
@@ -102,12 +94,12 @@ class Program:
         own loss becomes when a net input grows, or what else a learning rule goes by; ``loss:`` is the row's own. All
         have an axis of samples.
         """
-        return _Builder(self, training=True).trace()
+        return _Builder(self, training=True, going="asked").trace()
 
     @cached_property
     def evaluate(self) -> Graph:
         """Sums of loss and metrics over a batch, as in prediction."""
-        return _Builder(self, training=False).evaluate()
+        return _Builder(self, training=False, going="asked").evaluate()
 
     @cached_property
     def predict(self) -> Graph:
@@ -130,9 +122,12 @@ class Program:
         assert isinstance(graph, Graph)
         return graph
 
-    def threads(self, kind: Kind, batch: int) -> int:
-        """As many threads as there is work for in a batch, and no more than this process may use."""
-        work = 2 * multiply_adds(self.graph(kind), batch)
+    def threads(self, kind: Kind, sizes: Mapping[str, int]) -> int:
+        """As many threads as there is work for in a batch, and no more than this process may use.
+
+        ``sizes`` are its rows, ``B``, and how long it is along each length.
+        """
+        work = 2 * multiply_adds(self.graph(kind), sizes)
         return max(1, min(processors(), work // FLOPS_WORTH_A_THREAD))
 
     def executable(
@@ -151,7 +146,8 @@ class Program:
         from netspec.compiler.codegen.executable import prepare
 
         settled = kind == "predict"  # between evaluations training moves the weights
-        return prepare(optimize(self.graph(kind), 16 * tile.vectors, given, after, settled=settled, few=few), tile)
+        with uncollected():
+            return prepare(optimize(self.graph(kind), 16 * tile.vectors, given, after, settled=settled, few=few), tile)
 
     def few(self, kind: Kind, batch: int) -> bool:
         """Whether a batch has a program of its own, which works on samples in rows where others fill lanes with them.
@@ -164,6 +160,25 @@ class Program:
     def _has_windows(self) -> bool:
         rules = (node.op.lanes([v.type for v in node.inputs], node.types) for node in self.predict.nodes)
         return any(rule is not None and rule.rows is not None for rule in rules)
+
+    @cached_property
+    def lengths(self) -> Mapping[str, Owner]:
+        """The lengths of samples that graphs are bound to, by their symbols: the field that tells each."""
+        return Reader(GraphBuilder(), self.model, self.fields, self.document.network.inputs).places.owners
+
+    @cached_property
+    def carried(self) -> tuple[str, ...]:
+        """The keys of the states that go on from batch to batch, in training and where it is measured."""
+        states = (key_of(value) for value in self.evaluate.inputs_of("state"))
+        return tuple(key for key in states if key.endswith(CARRIED))
+
+    def places_of(self, binding: Binding) -> str:
+        """What a loss or a metric is a mean over: the places that its output has, or a head says; by `suffix`."""
+        value = self.values.get(binding.output) if binding.output else None
+        if value is None:
+            return ""
+        head = self.model.heads.get(binding.output) if binding.output and isinstance(binding.what, Loss) else None
+        return suffix(value.type.shape[0] if head is None else head.rows)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -178,59 +193,61 @@ class Program:
 def static_program(document: Document, report: Report) -> Program:
     """The program of a spec whose data have not been opened; faults of shape go to ``report``."""
     facts = {
-        name: FieldFacts(type_, stored_dtype(type_))
+        name: FieldFacts(type_, "int32" if len(type_.lengths) > 1 else stored_dtype(type_))
         for name, type_ in (document.fields or {}).items()
         if type_.shape is not None
     }
     return Program(document, Model(document, report), facts)
 
 
-def processors() -> int:
-    """How many this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class _Builder:
     """One graph of a program while it is built."""
 
-    def __init__(self, program: Program, *, training: bool) -> None:
+    def __init__(self, program: Program, *, training: bool, going: Going = "never") -> None:
         self.program, self.training = program, training
         self.document, self.model = program.document, program.model
         self.g = GraphBuilder()
-        self.index = self.g.input("index", TensorType("int64", (BATCH,)), "index")
-        self._fields: dict[str, Value] = {}
-        inputs = {given.name: self._input(given.name) for given in self.document.network.inputs}
-        self.values = self.model.build(self.g, inputs, training=training)
+        inputs = self.document.network.inputs
+        self.reader = Reader(self.g, self.model, program.fields, inputs, training=training)
+        self.places = self.reader.places
+        given = {each.name: self.reader.input(each.name) for each in inputs}
+        self.values = self.model.build(self.g, given, self.places, training=training, going=going)
 
     def step(self) -> Graph:
-        loss = self._loss()
-        return self.g.graph("step", {} if loss is None else self._stepped(self._mean(loss)))
+        losses = self._losses()
+        return self.g.graph("step", self._stepped(self._mean(losses)) if losses else {})
 
-    def _mean(self, loss: Value) -> Value:
-        return apply(self.g, "total / n", total=self._total(loss), n=self.g.add(Extent(BATCH)))
+    def _mean(self, losses: Mapping[Dim, Value]) -> Value:
+        """The sum of the means, each over its own real places."""
+        whole: Value | None = None
+        for rows, loss in losses.items():
+            mean = apply(self.g, "total / n", total=self._total(loss), n=self.places.count(self.g, rows))
+            whole = mean if whole is None else apply(self.g, "a + b", a=whole, b=mean)
+        assert whole is not None
+        return whole
 
     def _stepped(self, mean: Value) -> dict[str, Value]:
         """What a step gives: the loss, metrics, and all that it changes."""
         changes = self._gradients(mean)
         outputs = {"loss": mean, **self._metrics(), **self._inspected(mean, changes)}
         assert self.document.optimizer is not None
-        return outputs | updates(self.g, self.document.optimizer, self.document.train, changes) | self.model.moved
+        changed = updates(self.g, self.document.optimizer, self.document.train, changes)
+        return outputs | changed | self.model.moved | self.model.left
 
     def trace(self) -> Graph:
-        loss, outputs = self._loss(), dict[str, Value]()
-        if loss is not None:
-            mean = self._mean(loss)
+        losses, outputs = self._losses(), dict[str, Value]()
+        if losses:
+            mean = self._mean(losses)
             trained = self._stepped(mean) if self.document.optimizer is not None else {"loss": mean}
-            outputs = {**trained, ROW_LOSS: loss, **self._deltas(mean)}
+            rows, loss = next(iter(losses.items()))
+            outputs = {**trained, ROW_LOSS: loss, **self._deltas(mean, self.places.count(self.g, rows))}
         for ref, value in self.values.items():
             if value.type.dtype == "float32":
                 outputs[f"{INPUT if ref.is_input else OUTPUT}{ref}"] = value
         outputs.update({f"{NET}{path}": net for path, net in self.model.nets.items()})
         return self.g.graph("trace", outputs)
 
-    def _deltas(self, mean: Value) -> dict[str, Value]:
+    def _deltas(self, mean: Value, rows: Value) -> dict[str, Value]:
         """How much less the loss of each row becomes when a net input grows: the row's part of the mean, times rows."""
         nets, rule = self.model.nets, self.document.optimizer
         if isinstance(rule, Rule):
@@ -238,14 +255,13 @@ class _Builder:
             found = {t.path: gradients(self.g, self._objective(rule, t), [t.units.net])[0] for t in taught}
         else:
             found = dict(zip(nets, gradients(self.g, mean, list(nets.values())), strict=True))
-        rows = self.g.add(Extent(BATCH))
         return {f"{DELTA}{path}": apply(self.g, "-n * d", n=rows, d=d) for path, d in found.items() if d is not None}
 
     def gradient(self) -> Graph:
-        loss = self._loss()
-        if loss is None:
+        losses = self._losses()
+        if not losses:
             return self.g.graph("gradient", {})
-        mean = self._mean(loss)
+        mean = self._mean(losses)
         trained = [p for p in self.model.parameters.values() if p.trainable]
         values = [self.g.input(p.key, TensorType("float32", p.shape), "parameter") for p in trained]
         whole = self._penalized(mean, trained, values)
@@ -254,14 +270,15 @@ class _Builder:
         return self.g.graph("gradient", {"loss": whole, **{f"gradient.{p.key}": x for p, x in pairs if x is not None}})
 
     def evaluate(self) -> Graph:
-        loss = self._loss()
-        totals = {} if loss is None else {"loss": self._total(loss)}
-        return self.g.graph("evaluate", {**totals, **self._metrics(), **self._evaluated(loss)})
+        losses = self._losses()
+        totals = {f"{LOSS}{suffix(rows)}": self._total(loss) for rows, loss in losses.items()}
+        told = {**totals, **self._metrics(), **self._evaluated(losses)}
+        return self.g.graph("evaluate", {**told, **self.model.left} if told else {})
 
-    def _evaluated(self, loss: Value | None) -> dict[str, Value]:
+    def _evaluated(self, losses: Mapping[Dim, Value]) -> dict[str, Value]:
         """The metrics of what is inside, of which some need gradients."""
         told = {m.what.inside for m in self.document.metrics if isinstance(m.what, Inspected)}
-        mean = self._mean(loss) if loss is not None and told else None
+        mean = self._mean(losses) if losses and told else None
         return self._inspected(mean, self._gradients(mean) if mean is not None and "weights" in told else [])
 
     def predict(self) -> Graph:
@@ -271,54 +288,6 @@ class _Builder:
             if value is not None:
                 outputs[name] = self._shown(ref, value)
         return self.g.graph("predict", outputs)
-
-    def _input(self, name: str) -> Value:
-        given = next(i for i in self.document.network.inputs if i.name == name)
-        if name in self.program.fields:
-            return self._field(name)
-        whole = given.kind == "index"
-        dtype: DType = "int32" if whole else "float32"
-        shape = input_type(given, None, self.model.sizes).shape[1:]
-        table = self.g.input(f"data.{name}", TensorType(dtype, (ROWS_OF_DATA, *shape)), "stored")
-        return self.g.add(Gather(), table, self.index)
-
-    def _field(self, name: str) -> Value:
-        """The rows of a field that the batch names, scaled as it was fitted."""
-        known = self._fields.get(name)
-        if known is not None:
-            return known
-        facts = self.program.fields[name]
-        table = self.g.input(
-            f"data.{name}", TensorType(facts.dtype, (ROWS_OF_DATA, *(facts.type.shape or ()))), "stored"
-        )
-        value = self.g.add(Gather(), table, self.index)
-        if facts.type.kind not in ("category", "index"):
-            if facts.dtype != "float32":
-                value = self.g.add(Cast("float32"), value)
-            value = self._augmented(name, value)
-            if facts.scaling is not None:
-                scalar = product(facts.scaling) == 1
-                type_ = TensorType("float32", () if scalar else facts.scaling)
-                offset, scale = (self.g.input(f"data.{name}.{part}", type_, "constant") for part in ("offset", "scale"))
-                value = apply(self.g, "(x - offset) * scale", x=value, offset=offset, scale=scale)
-        self._fields[name] = value
-        return value
-
-    def _augmented(self, name: str, image: Value) -> Value:
-        """A field as training draws it anew; its raw pixels, of which 0 is what lies outside a picture."""
-        given = self.model.augmentations.get(name)
-        if given is None:
-            return image
-        facts = self.program.fields[name]
-        top = float(facts.type.top) if facts.dtype == "uint8" else 1.0
-
-        @contextmanager
-        def scope(item: str) -> Iterator[Scope]:
-            path, span = f"{AUGMENT}{item}", given.spans[item]
-            with self.g.at(Origin(path, span.line if span else 0)):
-                yield self.model.loss_scope(self.g, path, training=self.training)
-
-        return augmented(given.items, image, top, scope, training=self.training)
 
     def _bound(self, bindings: Sequence[Binding]) -> list[tuple[Binding, Value, Value]]:
         """Losses or metrics whose output and target exist and fit."""
@@ -330,24 +299,40 @@ class _Builder:
             if binding.what is None or output is None or not read <= self.program.fields.keys():
                 continue
             if self.model.check(binding, output, self.model.fields[target]):
-                found.append((binding, output, self._field(target)))
+                found.append((binding, output, self.reader.field(target)))
         return found
 
-    def _loss(self) -> Value | None:
-        """The weighted sum of all losses, ``float32[B]``."""
-        whole: Value | None = None
+    def _losses(self) -> dict[Dim, Value]:
+        """The weighted sum of all losses that have the same places, ``float32[rows]``, by the number of the rows.
+
+        What stands behind the end of a sample is 0.
+        """
+        found: dict[Dim, Value] = {}
         for i, (binding, output, target) in enumerate(self._bound(self.document.losses), 1):
             assert isinstance(binding.what, Loss)
             with self.g.at(Origin(binding.name, binding.span.line)):
                 scope = self.model.loss_scope(self.g, f"loss_{i}", training=self.training)
                 one = self._weighted(binding, binding.what.build(scope, output, target), target)
+                rows = one.type.shape[0]
                 if (mixture := self._mixture(binding.target or "")) is not None:
                     share, mate = mixture
                     other = self._weighted(binding, binding.what.build(scope, output, mate), mate)
-                    share = self.g.add(Reshape((BATCH, *(1,) * (one.type.rank - 1))), share)
-                    one = apply(self.g, "s * l + (1 - s) * m", s=share, l=one, m=other)
-                whole = one if whole is None else apply(self.g, "a + b", a=whole, b=one)
-        return whole
+                    one = apply(self.g, "s * l + (1 - s) * m", s=self._beside(one, share), l=one, m=other)
+                one = self._real(one)
+                found[rows] = apply(self.g, "a + b", a=found[rows], b=one) if rows in found else one
+        return found
+
+    def _real(self, one: Value) -> Value:
+        """Numbers of places, 0 for those behind the end of a sample. They are chosen: 0 times a NaN would be one."""
+        real = self.places.real(self.g, one.type.shape[0])
+        return one if real is None else apply(self.g, "where(r > 0, x, 0)", r=real, x=one)
+
+    def _beside(self, one: Value, number: Value) -> Value:
+        """A number for each sample, or each place, as what ``one`` is multiplied by."""
+        rows, *others = one.type.shape
+        if number.type.shape[0] != rows:
+            number = over_lengths(self.g, self.g.add(Reshape((BATCH,)), number), rows)
+        return self.g.add(Reshape((rows, *(1,) * len(others))), number)
 
     def _mixture(self, target: str) -> tuple[Value, Value] | None:
         """Where samples are mixed in pairs: what each keeps of itself, and the target of the other one.
@@ -358,28 +343,27 @@ class _Builder:
         if not self.training or found is None or target == found.field:
             return None
         scope = self.model.loss_scope(self.g, f"{AUGMENT}{found.name}", training=True)
-        draw, own = found.item.draw(scope), self._field(target)
+        draw, own = found.item.draw(scope), self.reader.field(target)
         node = own.node
         read = node.inputs if isinstance(node.op, Gather) else (own,)  # no kernel stores whole numbers of a batch
         return found.item.share(scope), self.g.add(Mates(), *read, draw)
 
     def _weighted(self, binding: Binding, one: Value, target: Value) -> Value:
-        """What each sample adds to a loss, batch first, times the weights of the sample, of its class and of the loss.
+        """What each place adds to a loss, times the weights of the sample, of its class and of the loss.
 
         The mean is over samples, whatever they weigh.
         """
         g = self.g
-        each: tuple[Dim, ...] = (BATCH, *(1,) * (one.type.rank - 1))
         if binding.sample_weight is not None:
-            one = apply(g, "l * w", l=one, w=g.add(Reshape(each), self._field(binding.sample_weight)))
+            one = apply(g, "l * w", l=one, w=self._beside(one, self.reader.field(binding.sample_weight)))
         if binding.class_weight is not None:
-            one = apply(g, "l * w", l=one, w=g.add(Reshape(each), self._weight_of_class(binding, target)))
+            one = apply(g, "l * w", l=one, w=self._beside(one, self._weight_of_class(binding, target)))
         if binding.weight != 1:
             one = apply(g, f"{binding.weight!r} * l", l=one)
         return one
 
     def _weight_of_class(self, binding: Binding, target: Value) -> Value:
-        """The weight of each sample's class, ``float32[B, 1]``."""
+        """The weight of each place's class, ``float32[rows, 1]``."""
         g = self.g
         assert binding.output is not None
         output, size = self.values[binding.output], self.program.fields[binding.target or ""].type.size
@@ -393,18 +377,20 @@ class _Builder:
 
     def _metrics(self) -> dict[str, Value]:
         found = {}
+        losses = self.document.losses
+        sampled = {loss.output for loss in losses if isinstance(loss.what, Loss) and loss.what.samples_scores}
         for binding, output, target in self._bound(self.document.metrics):
             assert isinstance(binding.what, Compared)
-            if self.training and isinstance(binding.what, Collected):
-                continue  # it needs all samples at once
+            if self.training and (isinstance(binding.what, Collected) or binding.output in sampled):
+                continue  # it needs all samples at once, or scores that training does not compute
             with self.g.at(Origin(binding.name, binding.span.line)):
                 scope = self.model.loss_scope(self.g, binding.name, training=self.training)
-                given, wanted = (self._own_units(binding.target, value) for value in (output, target))
+                given, wanted = (self.reader.own_units(binding.target, value) for value in (output, target))
                 one = binding.what.build(scope, given, wanted, self._reading(binding))
                 if isinstance(binding.what, Collected):
                     found[f"{COLLECTED}{binding.name}"] = one
                 else:
-                    found[f"{SUMMED}{binding.name}"] = self._total(one)
+                    found[f"{SUMMED}{binding.name}"] = self._total(self._real(one))
         return found
 
     def _inspected(self, mean: Value | None, changes: Sequence[Change]) -> dict[str, Value]:
@@ -417,9 +403,10 @@ class _Builder:
                 continue  # the target is not known yet
             with self.g.at(Origin(binding.name, binding.span.line)):
                 one = inspected(self.g, binding, self.model, self.values, mean, changes)
-                whole = (
-                    self._total(one) if one.type.rank else apply(self.g, "x * n", x=one, n=self.g.add(Extent(BATCH)))
-                )
+                if one.type.rank:
+                    whole = self._total(self._real(one))
+                else:
+                    whole = apply(self.g, "x * n", x=one, n=self.g.add(Extent(BATCH)))
                 found[f"{SUMMED}{binding.name}"] = whole
         return found
 
@@ -454,12 +441,12 @@ class _Builder:
         with self.g.at(Origin(path, self.document.network.node(path).line)):
             scope = self.model.loss_scope(self.g, path, training=True)
             if lesson.binding is not None:
-                target = numbers(scope, lesson.units.output, self._field(lesson.binding.target or ""))
+                target = numbers(scope, lesson.units.output, self.reader.field(lesson.binding.target or ""))
             parameter = self.model.parameters[f"{path}.kernel"]
             kernel = self.g.input(parameter.key, TensorType("float32", parameter.shape), "parameter")
             each = rule.objective(scope, lesson.units, kernel, target)
             if lesson.binding is not None:
-                each = self._weighted(lesson.binding, each, self._field(lesson.binding.target or ""))
+                each = self._weighted(lesson.binding, each, self.reader.field(lesson.binding.target or ""))
             whole = self.g.add(Reduce("sum", tuple(range(each.type.rank))), each)
             return apply(self.g, "total / n", total=whole, n=self.g.add(Extent(BATCH)))
 
@@ -472,18 +459,9 @@ class _Builder:
             if binding.output != ref or not isinstance(binding.what, Loss):
                 continue
             value = binding.what.probabilities(self.model.loss_scope(self.g, f"loss_{i}", training=False), value)
-            value = self._own_units(binding.target, value)
+            value = self.reader.own_units(binding.target, value)
             break
         return value
-
-    def _own_units(self, target: str | None, value: Value) -> Value:
-        """A value in the units of a target that is standardized, as its data have them."""
-        facts = self.program.fields.get(target or "")
-        if facts is None or facts.type.kind != "number" or facts.scaling is None:
-            return value
-        type_ = TensorType("float32", () if product(facts.scaling) == 1 else facts.scaling)
-        parts = {p: self.g.input(f"data.{target}.{p}", type_, "constant") for p in ("offset", "scale")}
-        return apply(self.g, "y / scale + offset", y=value, **parts)
 
     def _penalized(self, loss: Value, trained: Sequence[Parameter], values: Sequence[Value]) -> Value:
         for parameter, value in zip(trained, values, strict=True):

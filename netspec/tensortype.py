@@ -49,6 +49,8 @@ class Size:
     __radd__ = __add__
 
     def __mul__(self, other: Dim) -> Dim:
+        if isinstance(other, int):  # nearly always
+            return Size(tuple((p, a * other) for p, a in self.terms)) if other else 0
         return _collect((tuple(sorted(p + q)), a * b) for p, a in self.terms for q, b in _terms(other))
 
     __rmul__ = __mul__
@@ -104,9 +106,10 @@ class Layout:
     ``lanes``: ``[sample / 16][channel][pixel][16]``; what kernels over windows read and write for many samples.
     ``filters``: of weights ``[*taps, in, out]`` in ``width`` groups, ``[group][out / 16][in][taps][16]``; what kernels
     over windows stream for few samples. ``turned``: the same with the two kinds of channels swapped.
+    ``columns``: of a matrix, ``[column][row]``; its transpose is the same memory in ``rows``.
     """
 
-    kind: Literal["rows", "panels", "lanes", "filters", "turned"] = "rows"
+    kind: Literal["rows", "panels", "lanes", "filters", "turned", "columns"] = "rows"
     width: int = 0
 
     def __str__(self) -> str:
@@ -115,6 +118,7 @@ class Layout:
 
 ROWS: Final = Layout()
 LANES: Final = Layout("lanes")
+COLUMNS: Final = Layout("columns")
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,66 @@ def laid_out(types: tuple[TensorType, ...], layouts: tuple[Layout, ...]) -> tupl
     return tuple(t.with_layout(layout) for t, layout in zip(types, layouts, strict=True)) if layouts else types
 
 
+def is_length(n: Dim) -> bool:
+    """Whether a size is a length that differs from sample to sample, not a number that the data will tell, ``|F|``."""
+    return isinstance(n, Size) and not any(symbol.startswith("|") for symbol in n.symbols)
+
+
+def merged(shape: Iterable[Dim]) -> tuple[Dim, ...]:
+    """The shape of a sample as graphs have it, with batch and lengths as one axis: ``[T, C, 8]`` is ``[B*T*T.C, 8]``.
+
+    Rows go by time: step t of sample b is row ``t*B + b``, and of a length inside another the inner step counts most.
+    That a length is inside another is in its symbol, ``T.C``, so that the axis alone tells the lengths in their order.
+
+    Raises:
+        ShapeError: if a length stands behind a fixed axis.
+    """
+    rows: Dim = BATCH
+    path, fixed = "", list[Dim]()
+    for n in shape:
+        if not is_length(n):
+            fixed.append(n)
+        elif fixed:
+            raise ShapeError(f"lengths stand before fixed axes, got {show_shape(shape)}")
+        else:
+            path = f"{path}.{n}" if path else str(n)
+            rows = rows * size(path)
+    return (rows, *fixed)
+
+
+def lengths(rows: Dim) -> tuple[Dim, ...]:
+    """The lengths, outermost first, of an axis that merges batch and lengths: of ``B*T - 2*B`` it is ``T - 2``."""
+    if not isinstance(rows, Size) or not BATCH.symbols <= rows.symbols:
+        return ()
+    symbols = sorted(rows.symbols - BATCH.symbols, key=lambda symbol: (symbol.count("."), symbol))
+    # Each length is its symbol plus a number, which stands before the product of all other symbols.
+    numbers = dict(rows.terms)
+    rest = {own: tuple(sorted([*BATCH.symbols, *(s for s in symbols if s != own)])) for own in symbols}
+    return tuple(size(symbol) + numbers.get(rest[symbol], 0) for symbol in symbols)
+
+
+def without_last(rows: Dim) -> Dim:
+    """What stands before the last length of an axis that merges batch and lengths: of ``B*T*T.C`` it is ``B*T``."""
+    last = lengths(rows)[-1]
+    assert isinstance(rows, Size)
+    assert isinstance(last, Size)
+    # The last length is its symbol plus a number: what the symbol is multiplied by is the rest.
+    (symbol,) = last.symbols
+    kept = [(tuple(s for s in powers if s != symbol), count) for powers, count in rows.terms if symbol in powers]
+    return _collect(kept)
+
+
+def sample_shape(shape: tuple[Dim, ...]) -> tuple[Dim, ...]:
+    """The shape of one sample, as users write it, of a shape as graphs have it: the inverse of `merged`."""
+    own = {
+        symbol: size(symbol.rpartition(".")[2])
+        for n in lengths(shape[0])
+        if isinstance(n, Size)
+        for symbol in n.symbols
+    }
+    return (*(bind(n, own) for n in lengths(shape[0])), *shape[1:])
+
+
 def bind(value: Dim, values: Mapping[str, Dim]) -> Dim:
     """``value`` with symbols replaced."""
     return value.bind(values) if isinstance(value, Size) else value
@@ -195,6 +259,9 @@ def broadcast(*shapes: tuple[Dim, ...]) -> tuple[Dim, ...]:
     Raises:
         ShapeError: if two sizes on one axis differ and neither is 1.
     """
+    first = next(filter(None, shapes), ())
+    if all(shape in (first, ()) for shape in shapes):  # the most frequent by far
+        return first
     rank = max(map(len, shapes), default=0)
     result: list[Dim] = []
     for sizes in zip(*((1,) * (rank - len(shape)) + shape for shape in shapes), strict=True):

@@ -334,6 +334,23 @@ def test_a_unit_that_crosses_its_kink_on_the_way_raises_no_alarm() -> None:
     assert checked.passed, checked.summary()
 
 
+def test_a_wrong_gradient_is_caught_at_a_kink(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lies between the slopes ahead and behind, of which only one is right."""
+    moved = np.float32(0.5 + np.random.default_rng(0).uniform(-0.01, 0.01))  # what the check begins with
+    gradient, kink = Engine.gradient, float(np.nextafter(moved, np.float32(0)))
+
+    def smaller(engine: Engine, rows: Any) -> dict[str, Any]:
+        return {key: 0.9 * array for key, array in gradient(engine, rows).items()}
+
+    monkeypatch.setattr(Engine, "gradient", smaller)
+    checked = api.gradcheck(
+        "netspec: 1\nname: near\ndata: {source: {rows: [{x: [1], y: [1]}]}}\nloss: mse\n"
+        f"activations: {{bent: '3 * max(x, {kink!r})'}}\n"
+        "network: {inputs: {x: [1]}, layers: [{dense: {units: 1, bias: false, activation: bent, init: 0.5}}]}\n"
+    )
+    assert [row.passed for row in checked.rows] == [False]
+
+
 def test_gradients_need_a_loss(cars: Path) -> None:
     spec = cars / "gradientless.yaml"
     spec.write_text(CLASSIFICATION.replace("loss: cross_entropy\n", ""))

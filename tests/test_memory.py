@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from netspec.diagnostics import EnvironmentFault
-from netspec.memory import Room, amount, refuse_too_much, room
+from netspec.memory import Room, amount, refuse_too_much, room, uncollected
 
 CHECKOUT = Path(__file__).parents[1]
 GB = 10**9
@@ -120,3 +121,20 @@ def test_too_much_is_refused_with_the_numbers(monkeypatch: pytest.MonkeyPatch) -
 )
 def test_amounts(count: int, text: str) -> None:
     assert amount(count) == text
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_collection_is_afterwards_what_it_was(enabled: bool) -> None:
+    @uncollected()
+    def fails() -> None:
+        assert not gc.isenabled()
+        raise RuntimeError("a pass fails")
+
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        with pytest.raises(RuntimeError, match="a pass fails"):
+            fails()
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if before else gc.disable)()

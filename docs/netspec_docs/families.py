@@ -47,12 +47,21 @@ NUMBERS: Sections = {
     "network": "{inputs: {x: [10]}, layers: [{dense: 1}]}",
     "loss": "mse",
 }
+TAGS: Sections = {
+    **CLASSES,
+    "data": "{source: {conll: {path: esp.train, columns: [word, entity]}}, "
+    "fields: {words: {tokens: word}, tags: {tokens: {of: entity, scheme: iobes}}}}",
+    "network": "{inputs: {words: [T]}, layers: [{embedding: 8}, {dense: '${data.tags.size}'}, "
+    "{crf: {transitions: iobes, name: labels}}]}",
+    "loss": "negative_log_likelihood",
+}
 
 # What a loss or metric may be asked to compare, and a spec that asks for it.
 COMPARISONS: Mapping[str, Sections] = {
     "a score for each class `[K]` with the class `[]`": CLASSES,
     "one score `[1]` with one of two classes `[]`": DECISION,
     "numbers `[n]` with as many numbers `[n]`": NUMBERS,
+    "the best path of a `crf` `[T, K]` with tags `[T]`": TAGS,
 }
 
 

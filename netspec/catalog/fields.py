@@ -6,12 +6,15 @@ A refusal is a `PydanticCustomError` of type ``field`` whose message is meant fo
 from __future__ import annotations
 
 from math import isfinite
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from netspec.tensortype import Dim, Size
+
+LARGEST: Final = 2**31 - 1
+"""Of a whole number of a layer. No axis has more positions; sizes and steps in bytes stay far within 64 bits."""
 
 
 def refusal(message: str) -> PydanticCustomError:
@@ -19,11 +22,24 @@ def refusal(message: str) -> PydanticCustomError:
     return PydanticCustomError("field", "{message}", {"message": message})
 
 
+def is_whole(value: Any, least: int = 0) -> bool:
+    """Whether it is a whole number from ``least`` to `LARGEST`."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= LARGEST
+
+
+def not_whole(expected: str, value: Any) -> PydanticCustomError:
+    """The refusal of what should have been whole numbers; it tells of `LARGEST` where that is what is wrong."""
+    given = value if isinstance(value, list | tuple) else (value,)
+    numbers = [n for item in given for n in (item if isinstance(item, list | tuple) else (item,))]
+    if any(isinstance(n, int) and n > LARGEST for n in numbers):
+        return refusal(f"expected at most {LARGEST:,}, got {value!r}")
+    return refusal(f"expected {expected}, got {value!r}")
+
+
 def _count(value: Any) -> Dim:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if isinstance(value, Size) or (whole and value > 0):
+    if isinstance(value, Size) or is_whole(value, 1):
         return value  # type: ignore[no-any-return]  # both sides of `or` make it a size
-    raise refusal(f"expected a whole number above 0, got {value!r}")
+    raise not_whole("a whole number above 0", value)
 
 
 def _counts(value: Any) -> tuple[Dim, ...]:
@@ -47,7 +63,7 @@ Counts: TypeAlias = Annotated[
 ]
 """A shape."""
 
-Positive: TypeAlias = Annotated[int, Field(gt=0)]
+Positive: TypeAlias = Annotated[int, Field(gt=0, le=LARGEST)]
 """A whole number above 0."""
 
 Pair: TypeAlias = Annotated[tuple[Positive, Positive], BeforeValidator(pair)]

@@ -9,6 +9,7 @@ from netspec.compiler.graph import GraphBuilder, Op, Value
 from netspec.tensortype import Dim, TensorType
 
 if TYPE_CHECKING:
+    from netspec.catalog.head import Head
     from netspec.catalog.initializers.initializer import Initializer
 
 SCALAR = TensorType("float32", ())
@@ -21,13 +22,13 @@ class Incoming:
     ``places`` spreads the last axis of the weight first, as the op `take` does: tables of connections have gaps.
     """
 
-    shape: tuple[int, ...]
+    shape: tuple[Dim, ...]
     axes: tuple[int, ...]
     places: tuple[int, ...] = ()
 
 
 class ParameterSource(Protocol):
-    """Who makes weights: the lowering of a spec, which knows what is shared, frozen and given."""
+    """Who makes weights: the lowering of a spec, which knows what is shared, frozen and given, and the inputs."""
 
     def parameter(
         self,
@@ -51,6 +52,30 @@ class ParameterSource(Protocol):
 
     def follow(self, path: str, name: str, found: Value, rate: float) -> None:
         """Let a running statistic move towards what a batch shows."""
+        ...
+
+    def steps(self, g: GraphBuilder, rows: Dim) -> Value:
+        """How many steps of the last length are real, for each row of what stands before it."""
+        ...
+
+    def real(self, g: GraphBuilder, rows: Dim) -> Value | None:
+        """1 at the real places of an axis that merges batch and lengths, else 0; None if all are real."""
+        ...
+
+    def resumed(self, g: GraphBuilder, path: str, state: str, start: Value, *, asked: bool) -> Value:
+        """A state of the layer at ``path`` before the first step of this graph."""
+        ...
+
+    def leave(self, path: str, state: str, value: Value) -> None:
+        """What `resumed` gives next time."""
+        ...
+
+    def size_of(self, value: Value) -> Dim | None:
+        """How many values whole numbers can take that are an input; None where that is not said."""
+        ...
+
+    def head_of(self, value: Value) -> Head | None:
+        """What the layer whose value this is has set as its head; None if it has none."""
         ...
 
 
@@ -77,6 +102,12 @@ class Scope:
         """Set by a layer of units: their net input, what the activation is applied to."""
         self.spread: Dim | None = None
         """Set by a layer that takes variances over a batch: over how many numbers each of them is."""
+        self.head: Head | None = None
+        """Set by a layer whose weights are part of a loss: what that loss reads."""
+
+    def inside(self, graph: GraphBuilder) -> Scope:
+        """The same layer where it builds into another graph, such as the body of a loop."""
+        return Scope(graph, self.path, self._source, training=self.training)
 
     def add(self, op: Op, *inputs: Value) -> Value:
         """The result of ``op``, as a node of this layer."""
@@ -115,6 +146,43 @@ class Scope:
     def follow(self, name: str, found: Value, rate: float) -> None:
         """Let the running statistic ``name`` move in each step of training by ``rate`` of the way to ``found``."""
         self._source.follow(self.path, name, found, rate)
+
+    def steps(self, x: Value) -> Value:
+        """How many steps of the last length of ``x`` are real: ``float32[R]`` for ``x`` ``[T*R, ...]``."""
+        return self._source.steps(self.graph, x.type.shape[0])
+
+    def real(self, x: Value) -> Value | None:
+        """1 at the real places of ``x``, ``float32[rows]``, 0 behind the end of a sample; None if it has no length.
+
+        Whatever takes places together chooses by it, and never multiplies: 0 times a NaN is a NaN.
+        """
+        return self._source.real(self.graph, x.type.shape[0])
+
+    def resumed(self, state: str, start: Value, *, asked: bool) -> Value:
+        """``start``, or what the run of this graph before has left of ``state``, ``float32[B, width]``, where it did.
+
+        Args:
+            state: Its name.
+            start: What it is before the first step of a sequence.
+            asked: Whether the spec asks for it; else only graphs that make sequences step by step go on so.
+        """
+        return self._source.resumed(self.graph, self.path, state, start, asked=asked)
+
+    def leave(self, state: str, value: Value) -> None:
+        """Keep what ``state``, which was `resumed`, is after the last step; no gradient flows back from there."""
+        self._source.leave(self.path, state, value)
+
+    def size_of(self, x: Value) -> Dim | None:
+        """How many values ``x`` can take, whole numbers that are an input of the network; None where nobody says."""
+        return self._source.size_of(x)
+
+    def head_of(self, x: Value) -> Head | None:
+        """What the layer whose value is ``x`` has set as its head; None if it has none."""
+        return self._source.head_of(x)
+
+    def constant(self, name: str, shape: tuple[Dim, ...]) -> Value:
+        """What `Layer.constants` makes of the data by that name: ``float32`` of ``shape``."""
+        return self.graph.input(f"{self.path}.{name}", TensorType("float32", shape), "constant")
 
     def counter(self, draw: str = "") -> tuple[Value, Value, Value]:
         """What random numbers of this layer are drawn by: the stream's two halves and the step.

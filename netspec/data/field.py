@@ -113,6 +113,10 @@ class Field(Declared, family="field"):
         """As `make`, of a field whose rows may differ in length."""
         return self.make(table, learnt)
 
+    def words(self, table: Table, learnt: Learnt) -> list[list[str]] | None:
+        """The words of each row as the text has them, of a field that is made of words."""
+        return None
+
     def dropped(self, table: Table, unused: tuple[str, ...]) -> Array | None:
         """The rows that it asks to leave out of the data, ``bool[rows]``; None if it asks for nothing."""
         return None

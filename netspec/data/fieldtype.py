@@ -36,6 +36,8 @@ class FieldType:
     """How many values an index can take, where the source or the spec says so; classes may be fewer."""
     vocabulary: str | None = None
     """Of an index: the field whose vocabulary it shares."""
+    scheme: str | None = None
+    """Of tags of named stretches: how they are written."""
 
     @property
     def size(self) -> int | None:

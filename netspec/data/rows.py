@@ -199,6 +199,21 @@ def encode_rows(table: Table, fields: Mapping[str, Field], fitted: Fitted, names
     return dense | {key: array for name, column in ragged.items() for key, array in column.arrays(name).items()}
 
 
+def words_of_rows(table: Table, fields: Mapping[str, Field], fitted: Fitted, names: Collection[str]) -> dict[str, Any]:
+    """The words of each row, of the first input that is made of words; of none an empty map.
+
+    The arguments are those of `encode_rows`.
+    """
+    for name in names:
+        field, learnt = fields.get(name), fitted.fields[name].learnt
+        if field is not None and not field.streams:
+            given = _with_text(table, name, learnt.columns)
+            is_there = all(column in given.types for column in learnt.columns)
+            if is_there and (found := field.words(given, learnt)) is not None:
+                return {name: found}
+    return {}
+
+
 def _refuse_words(table: Table, columns: Sequence[str], wanted: FieldType) -> None:
     """Raise if one of the columns holds lists of words, of which no such field is made."""
     for column in columns:

@@ -37,6 +37,9 @@ class Source(Declared, family="source"):
     streams: ClassVar[bool] = False
     """Whether `stream` can read it piece by piece."""
 
+    continues: ClassVar[bool] = False
+    """Whether each row goes on where the one before it ended, so that a state can be carried from one to the next."""
+
     @classmethod
     def of_file(cls, path: Path) -> Source:
         """What reads one file of the user's, whose name ends in one of `suffixes`."""

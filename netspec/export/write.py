@@ -21,7 +21,7 @@ from netspec.runs.files import disk_faults
 if TYPE_CHECKING:
     from netspec.export.format import Array
 
-Compiled: TypeAlias = "Callable[[Mapping[str, Array], int], Mapping[str, Array]]"
+Compiled: TypeAlias = "Callable[[Mapping[str, Array], int], Mapping[str, Any]]"
 """The outputs of the compiled network for so many rows of stored inputs."""
 
 LIMIT: Final = 1e-4
@@ -77,6 +77,7 @@ def export(
         ChoiceError: if a file is there already.
         NetspecError: if a format cannot say the network, or what was written computes something else.
     """
+    _refuse_lengths(model)
     targets = [_target(model, format_, out) for format_ in formats]
     for target in targets:
         _refuse_to_overwrite(target, force)
@@ -98,6 +99,16 @@ def export(
             Exported(format_.name, _kept(files, target.parent), found[0] or (0, 0.0), found[1])
             for format_, target, (files, found) in zip(formats, targets, written, strict=True)
         ]
+
+
+def _refuse_lengths(model: Model) -> None:
+    """Raise if samples differ in length: no format says yet how such are read."""
+    for name in model.inputs:
+        type_ = model.fitted.fields[name].type
+        if type_.lengths:
+            message = f"the input `{name}` is {type_}, and no format writes networks of samples that differ in length"
+            helps = ("`netspec predict` takes them, and the weights lie in the run's `best.safetensors`",)
+            raise NetspecError(Diagnostic("cannot-export", message, helps=helps))
 
 
 def _folder_beside(target: Path) -> tempfile.TemporaryDirectory[str]:

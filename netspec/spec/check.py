@@ -11,6 +11,7 @@ from netspec.catalog.losses import Loss
 from netspec.catalog.metrics import Inspected
 from netspec.catalog.optimizers import Rule
 from netspec.compiler.graph import GraphBuilder, Node, Value, key_of, role_of
+from netspec.data.splits import Split
 from netspec.diagnostics import Report
 from netspec.spec.binding import Binding
 from netspec.spec.document import Document, examine
@@ -19,10 +20,12 @@ from netspec.spec.inspecting import check_inspected
 from netspec.spec.lowering import Model, check_input, input_type
 from netspec.spec.network import ValueRef
 from netspec.spec.parameters import counts
+from netspec.spec.places import Places, Stretches
 from netspec.spec.rows import check_known_rows, check_spreads, known_rows
 from netspec.spec.rules import lessons
+from netspec.spec.sizes import check_sizes
 from netspec.spec.tree import Map
-from netspec.tensortype import bind, total
+from netspec.tensortype import bind, sample_shape, total
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,10 @@ def check(
         report.error("missing-key", "training needs an `optimizer`", document.spans["train"], helps=helps)
     check_known_rows(document, report)
     _check_stream(document, report)
+    _check_carried(document, report)
     model, values = check_shapes(document, report)
     check_spreads(document, model.spreads, known_rows(document), report)
+    check_sizes(document.network, values, report)
     waiting: list[str] = []
     if was_sound and not report.failed:
         whole = facts(model, values, values)
@@ -71,6 +76,22 @@ def _check_stream(document: Document, report: Report) -> None:
     report.error("cannot-stream", message, asked.span if asked else document.spans.get("train"), helps=helps)
 
 
+def _check_carried(document: Document, report: Report) -> None:
+    """Whether rows follow one another in each split, where layers carry their states from one to the next."""
+    data = document.data
+    for node in document.network.nodes if data is not None else ():
+        if node.layer is None or not node.layer.carries or data is None:
+            continue
+        message = f"`{node.path}` carries its state from one row to the next, and "
+        if not data.source.continues:
+            message += f"a row of `{data.source.kind}` does not go on where the one before it ended"
+            report.error("cannot-carry", message, node.span, helps=["leave `carry` out: each row then begins anew"])
+        elif data.split != Split():
+            message += "`data.split` draws the rows of a split at random"
+            helps = [f"let the source cut the text: `{data.source.kind}: {{split: {{validation: 0.1}}, ...}}`"]
+            report.error("cannot-carry", message, node.span, helps=helps)
+
+
 def check_shapes(document: Document, report: Report) -> tuple[Model, dict[ValueRef, Value]]:
     """Build what can be built of a document that may have faults; shape faults go to ``report``."""
     model, g = Model(document, report), GraphBuilder()
@@ -79,7 +100,8 @@ def check_shapes(document: Document, report: Report) -> tuple[Model, dict[ValueR
         found = model.fields.get(given.name)
         if check_input(given, model, report):
             inputs[given.name] = g.input(given.name, input_type(given, found, model.sizes), "stored")
-    values = model.build(g, inputs, training=True)
+    stretches = {i.name: Stretches(i.shape, "int32") for i in document.network.inputs if i.name in inputs}
+    values = model.build(g, inputs, Places(document.network.inputs, stretches), training=True)
     for binding in (*document.losses, *document.metrics):
         _check_port(binding, values, report)
         if isinstance(binding.what, Inspected):
@@ -140,5 +162,5 @@ def facts(model: Model, values: Mapping[ValueRef, Value], refs: Iterable[ValueRe
     }
     outputs = list(model.document.network.outputs.values())
     if len(outputs) == 1 and outputs[0] in values:
-        found["output"] = values[outputs[0]].type.shape[1:]
+        found["output"] = sample_shape(values[outputs[0]].type.shape)
     return found

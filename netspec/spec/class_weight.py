@@ -27,8 +27,9 @@ class ClassWeight:
 
     def check(self, name: str, type_: FieldType, report: Report) -> bool:
         """Whether these are weights of the classes of the field ``name``; what is not goes to ``report``."""
-        if type_.kind not in ("category", "index") or type_.shape not in ((), None):
-            message = f"`class_weight` needs one class a sample as its target, and `{name}` is {type_}"
+        shape = type_.shape or ()
+        if type_.kind not in ("category", "index") or len(shape) != len(type_.lengths) or len(shape) > 1:
+            message = f"`class_weight` needs one class a sample, or a step, as its target, and `{name}` is {type_}"
             report.error("wrong-kind", message, self.span, helps=["a weight for each row is a field: `sample_weight`"])
             return False
         if isinstance(self.given, Mapping):

@@ -12,8 +12,10 @@ from netspec.catalog.layers import Layer
 from netspec.catalog.losses import Loss
 from netspec.compiler.formula import FormulaError
 from netspec.declared import Declared
-from netspec.diagnostics import LINE_BREAK, Report, Span
+from netspec.diagnostics import Report
 from netspec.spec.blocks import Block, check_name, read_block
+from netspec.spec.cells import read_cell
+from netspec.spec.formulas import inside
 from netspec.spec.items import Kinds
 from netspec.spec.tree import Entry, Map, Node, Scalar, describe, is_broken
 from netspec.spec.validation import Place, unknown_key
@@ -101,12 +103,14 @@ def _hides(entry: Entry, what: str, report: Report) -> None:
 
 
 def _cells(root: Map, kinds: Kinds, report: Report) -> None:
-    """Cells are part of the language and not of this version: their names are known, their uses say nothing more."""
     for entry in section(root, "cells", report):
-        _claim(entry, kinds, report)
-        kinds.broken.add(entry.key)
-        message = f"there is no cell `{entry.key}`: this version has no cells yet"
-        report.error("unknown-kind", message, entry.key_span)
+        if not _claim(entry, kinds, report):
+            continue
+        cell = read_cell(entry, report)
+        if cell is None:
+            kinds.broken.add(entry.key)
+        else:
+            kinds.cells[entry.key] = cell
 
 
 def _formula_kind(
@@ -122,7 +126,7 @@ def _formula_kind(
     try:
         return make(entry.key, str(formula.value), parameters)
     except FormulaError as fault:
-        where = _inside(formula, fault.offset, fault.end, report)
+        where = inside(formula, fault.offset, fault.end, report)
         report.error("bad-formula", fault.message, where, helps=[fault.advice] if fault.advice else [])
     return None
 
@@ -161,17 +165,3 @@ def _formula_parameter(entry: Entry, parameters: dict[str, float | None], report
         report.error("wrong-type", message, entry.value.span)
         return False
     return True
-
-
-def _inside(node: Scalar, start: int, end: int, report: Report) -> Span:
-    """The place of a part of a text, where the text stands in the file just as it is read."""
-    span, text = node.span, str(node.value)
-    lines = LINE_BREAK.split(report.sources.get(span.file, ""))
-    if span.line != span.end_line or span.line > len(lines):
-        return span
-    shown = lines[span.line - 1][span.column - 1 : span.end_column - 1]
-    at = shown.find(text)
-    if at not in (0, 1):
-        return span
-    column = span.column + at
-    return span._replace(column=column + min(start, len(text)), end_column=column + min(end, len(text) + 1))

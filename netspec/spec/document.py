@@ -36,7 +36,7 @@ KEYS: Final[Mapping[str, str]] = {
     "include": "Files that this one is put over: a path or a list of them, from the folder of this file.",
     "vars": "Values by name, for `${}`.",
     "blocks": "Lists of layers with parameters, by name; each is then a kind of layer.",
-    "cells": "Recurrent cells by name; not in this version.",
+    "cells": "Recurrent cells by name: states, weights, and the formulas of one step.",
     "activations": "Activations by name: a formula of `x`.",
     "losses": "Losses by name: a formula of `output` and `target`.",
     "data": "Where samples come from, what fields are made of them, and which rows train.",

@@ -71,7 +71,7 @@ class Expansion:
 
     def _is_known(self, kind: str) -> bool:
         spec = self.kinds
-        return kind in self.blocks or kind in spec.activations or kind in Layer.kinds or kind in Activation.kinds
+        return kind in self.blocks or kind in spec.activations or bool(spec.layer(kind)) or kind in Activation.kinds
 
     def _main(self, item: Item) -> str | None:
         """The field that a bare value fills."""
@@ -79,8 +79,8 @@ class Expansion:
             return self.blocks[item.kind].main
         if item.kind in self.kinds.activations:
             return self.kinds.activations[item.kind].main_field()
-        layer = Layer.kinds.get(item.kind)
-        if item.kind in _COMBINING or (layer is not None and getattr(layer, "many", False)):
+        layer = self.kinds.layer(item.kind)
+        if item.kind in _COMBINING or (layer is not None and layer.many):
             return "from"
         model = layer or Activation.kinds.get(item.kind)
         return model.main_field() if model else None
@@ -130,7 +130,7 @@ class Expansion:
             if self.full:
                 break
             copies.append(copy)
-            inputs = [copy.value]
+            inputs = [copy.value, *inputs[1:]] if self._references(item) else [copy.value]
         if not copies:
             value = inputs[0] if inputs else None
             return Named(value, item.kind_span, {})
@@ -155,7 +155,7 @@ class Expansion:
         known = tuple(ref for ref in inputs if ref is not None)
         broken = len(known) < len(inputs) or keys.broken
         node = LayerNode(path, item.kind, None if broken else layer, known, common, item.kind_span, (*scope.uses, use))
-        if layer is None and item.kind not in Layer.kinds:
+        if layer is None and self.kinds.layer(item.kind) is None:
             node = replace(node, inputs=(*known, *self._mentioned(item, scope)))
         if path not in self.nodes:
             self.nodes[path] = node
@@ -179,13 +179,13 @@ class Expansion:
         if item.kind in kinds.broken:
             return None
         is_activation = item.kind in kinds.activations
-        model = None if is_activation else Layer.kinds.get(item.kind)
+        model = None if is_activation else kinds.layer(item.kind)
         if model is None and (is_activation or item.kind in Activation.kinds):
             function = kinds.find(item, Activation)
             made = None if function is None else kinds.instance(item, function, fields)
             return Activate(function=made) if isinstance(made, Activation) else None
         if model is None:
-            choices = [*self.blocks, *kinds.activations, *Layer.kinds, *Activation.kinds]
+            choices = [*self.blocks, *kinds.activations, *kinds.cells, *Layer.kinds, *Activation.kinds]
             unknown_kind(item, "layer", choices, self.report)
             return None
         layer = kinds.instance(item, model, fields)
@@ -195,16 +195,25 @@ class Expansion:
 
     def _inputs(self, item: Item, keys: Keys, scope: Scope) -> list[ValueRef | None]:
         """What the item reads; None stands for a value that is broken or whose name was not found."""
-        block = self.blocks.get(item.kind)
-        wanted = block.inputs or ("input",) if block else None
+        named = [item.fields.entries[key].value for key in self._references(item) if key in item.fields.entries]
+        return [*self._flow(item, keys, scope), *(self._find(node, scope) for node in named)]
+
+    def _references(self, item: Item) -> tuple[str, ...]:
+        """The fields that name further values."""
+        layer = self.kinds.layer(item.kind)
+        return layer.references if layer else ()
+
+    def _flow(self, item: Item, keys: Keys, scope: Scope) -> list[ValueRef | None]:
+        """What it reads by ``from``, or of the item above."""
+        wanted = self._wanted(item)
         if keys.reads is None:
             return [self._default(item, wanted, scope)] * (len(wanted) if wanted else 1)
         if isinstance(keys.reads, Map):
             return self._by_name(item, keys.reads, wanted, scope)
         nodes = keys.reads.items if isinstance(keys.reads, List) else (keys.reads,)
         found = [self._find(node, scope) for node in nodes]
-        layer = Layer.kinds.get(item.kind)
-        many = item.kind in _COMBINING or (layer is not None and getattr(layer, "many", False))
+        layer = self.kinds.layer(item.kind)
+        many = item.kind in _COMBINING or (layer is not None and layer.many)
         count = len(wanted) if wanted else 1
         is_unknown = wanted is None and not self._is_known(item.kind)
         if many and not nodes:
@@ -218,10 +227,19 @@ class Expansion:
             return [None] * count
         return found
 
+    def _wanted(self, item: Item) -> tuple[str, ...] | None:
+        """The names of its inputs, where it has several that have names; a block has names in any case."""
+        block = self.blocks.get(item.kind)
+        if block is not None:
+            return block.inputs or ("input",)
+        layer = self.kinds.layer(item.kind)
+        return (layer.reads or None) if layer else None
+
     def _default(self, item: Item, wanted: tuple[str, ...] | None, scope: Scope) -> ValueRef | None:
         if wanted is not None and len(wanted) > 1:
             helps = [f"write `from: {{{', '.join(f'{name}: ...' for name in wanted)}}}`"]
-            message = f"the block `{item.kind}` takes {len(wanted)} inputs"
+            what = "the block " if item.kind in self.blocks else ""
+            message = f"{what}`{item.kind}` takes {len(wanted)} inputs"
             self.report.error("input-count", message, item.kind_span, helps=helps)
             return None
         if scope.current is not None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from netspec.catalog.activations import Activation
 from netspec.catalog.initializers.initializer import Initializer
+from netspec.catalog.layers import Layer
 from netspec.declared import Declared
 from netspec.diagnostics import Report, Span, suggestion
 from netspec.spec import otherwords
@@ -107,10 +108,16 @@ class Kinds:
     report: Report
     base: Path | None = None
     activations: dict[str, type[Activation]] = field(default_factory=dict)
+    cells: dict[str, type[Layer]] = field(default_factory=dict)
     names: dict[str, Span] = field(default_factory=dict)
     """What the spec defines and layers can name, with its place: blocks, cells, activations."""
     broken: set[str] = field(default_factory=set)
     """What the spec defines wrongly; its uses say nothing more."""
+
+    def layer(self, kind: str) -> type[Layer] | None:
+        """The layer of that kind; None if there is none, or the spec calls something else so."""
+        found = self.cells.get(kind) if kind in self.names else Layer.kinds.get(kind)
+        return cast("type[Layer] | None", found)
 
     def make(self, node: Node, family: type[Declared]) -> Declared | None:
         """The instance that the item at ``node`` describes; None when its fault is in the report."""

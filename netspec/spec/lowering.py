@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from netspec.catalog.head import Head
 from netspec.catalog.initializers.initializer import Initializer
 from netspec.catalog.layers import Layer
 from netspec.catalog.losses import Loss
@@ -17,11 +18,13 @@ from netspec.data.fieldtype import FieldType
 from netspec.diagnostics import Report, Span
 from netspec.spec.augmenting import augmentations, mixing
 from netspec.spec.binding import Binding
+from netspec.spec.carried import Carried, Going
 from netspec.spec.document import Document
 from netspec.spec.lengths import suggested_shape, with_named_lengths
 from netspec.spec.network import LayerNode, NetworkInput, ValueRef
 from netspec.spec.parameters import Parameter, ToldError, Weights
-from netspec.tensortype import BATCH, Dim, DType, ShapeError, Size, TensorType, bind, show_shape
+from netspec.spec.places import Places
+from netspec.tensortype import Dim, DType, ShapeError, Size, TensorType, bind, merged, sample_shape, show_shape, size
 
 __all__ = ["Model", "Parameter", "check_input", "field_type", "input_type"]
 
@@ -29,17 +32,17 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def input_type(given: NetworkInput, field: FieldType | None, sizes: Mapping[str, Dim] | None = None) -> TensorType:
-    """What the network reads at an input, batch first."""
+    """What the network reads at an input; batch and lengths are one axis (`netspec.tensortype.merged`)."""
     whole = (field.kind if field else given.kind) in ("category", "index")
     dtype: DType = "int32" if whole else "float32"
-    return TensorType(dtype, (BATCH, *(bind(n, sizes or {}) for n in given.shape)))
+    return TensorType(dtype, merged(bind(n, sizes or {}) for n in given.shape))
 
 
 def field_type(field: FieldType) -> TensorType | None:
-    """What a loss or metric reads of a field, batch first; None before its shape is known."""
+    """What a loss or metric reads of a field; None before its shape is known."""
     if field.shape is None:
         return None
-    return TensorType("int32" if field.kind in ("category", "index") else "float32", (BATCH, *field.shape))
+    return TensorType("int32" if field.kind in ("category", "index") else "float32", merged(field.shape))
 
 
 class Model:
@@ -65,6 +68,13 @@ class Model:
         """What a learning rule can train, by the paths of layers, in the graph that was built last."""
         self.nets: dict[str, Value] = {}
         """The net inputs of layers of units, by their paths, in the graph that was built last."""
+        self.places = Places((), {})
+        """The real places of lengths, in the graph that was built last."""
+        self._carried = Carried()
+        self._counts: dict[Value, Dim] = {}
+        self.heads: dict[ValueRef, Head] = {}
+        """What layers give to losses that their weights are part of, in the graph that was built last."""
+        self._headed: dict[Value, Head] = {}
         self.spreads: dict[str, Dim] = {}
         """Over how many numbers layers take variances in training, by their paths, once that has been built."""
 
@@ -79,14 +89,34 @@ class Model:
         return self._weights.moved
 
     @property
+    def left(self) -> dict[str, Value]:
+        """What the states that are carried are after a run, by their keys, in the graph that was built last."""
+        return self._carried.left
+
+    @property
     def parameters(self) -> dict[str, Parameter]:
         """Every weight by its path, in the order in which layers asked for them."""
         return self._weights.made
 
-    def build(self, g: GraphBuilder, inputs: Mapping[str, Value], *, training: bool) -> dict[ValueRef, Value]:
-        """Every value of the network, from its inputs by name; what has a fault is missing."""
+    def build(
+        self,
+        g: GraphBuilder,
+        inputs: Mapping[str, Value],
+        places: Places,
+        *,
+        training: bool,
+        going: Going = "never",
+    ) -> dict[ValueRef, Value]:
+        """Every value of the network, from its inputs by name; what has a fault is missing.
+
+        ``going`` says which states go on where the run of the graph before has left them.
+        """
         self._weights.begin(g)
-        self.units, self.nets = {}, {}
+        self._carried = Carried(going)
+        self.places = places
+        given = [each for each in self.document.network.inputs if each.name in inputs]
+        self._counts = {inputs[each.name]: n for each in given if (n := self._count(each)) is not None}
+        self.units, self.nets, self.heads, self._headed = {}, {}, {}, {}
         values: dict[ValueRef, Value] = {ValueRef(name, is_input=True): value for name, value in inputs.items()}
         for node in self.document.network.nodes:
             read = [self._read(ref, node, values) for ref in node.inputs]
@@ -94,6 +124,30 @@ class Model:
             if node.layer is not None and len(known) == len(read):
                 values.update(self._layer(g, node, known, values, training=training))
         return values
+
+    def _count(self, given: NetworkInput) -> Dim | None:
+        """How many values an input of whole numbers can take."""
+        field = self.fields.get(given.name)
+        if field is not None:
+            return bind(field.extent(given.name), self.sizes) if field.kind in ("category", "index") else None
+        unknown = size(f"|{given.name}|") if "data" in self.document.spans else None  # the data have a fault
+        return unknown if given.size is None else bind(given.size, self.sizes)
+
+    def steps(self, g: GraphBuilder, rows: Dim) -> Value:
+        """How many steps of the last length are real, for each row of what stands before it."""
+        return self.places.steps(g, rows)
+
+    def real(self, g: GraphBuilder, rows: Dim) -> Value | None:
+        """1 at the real places of an axis, else 0; None if all are real."""
+        return self.places.real(g, rows)
+
+    def size_of(self, value: Value) -> Dim | None:
+        """How many values whole numbers can take that are an input of the network; None where that is not said."""
+        return self._counts.get(value)
+
+    def head_of(self, value: Value) -> Head | None:
+        """What the layer whose value this is has set as its head; None if it has none."""
+        return self._headed.get(value)
 
     def parameter(
         self,
@@ -119,6 +173,14 @@ class Model:
         """Let a running statistic move towards what a batch shows."""
         self._weights.follow(path, name, found, rate)
 
+    def resumed(self, g: GraphBuilder, path: str, state: str, start: Value, *, asked: bool) -> Value:
+        """A state of the layer at ``path`` before the first step of a graph."""
+        return self._carried.resumed(g, path, state, start, asked=asked)
+
+    def leave(self, path: str, state: str, value: Value) -> None:
+        """What `resumed` gives in the next run of the graph."""
+        self._carried.leave(path, state, value)
+
     def loss_scope(self, g: GraphBuilder, path: str, *, training: bool) -> Scope:
         """Where a loss or a metric builds."""
         return Scope(g, path, self, training=training)
@@ -129,12 +191,16 @@ class Model:
         weights = self.fields.get(binding.sample_weight or "")
         try:
             binding.what.check(output.type, field)
+            self._check_head(binding, output, field)
             target = field_type(field)
             if target is not None:
                 # A formula of the spec shows only when it is built what it makes of these shapes.
                 g = GraphBuilder()
                 scope = self.loss_scope(g, binding.name, training=True)
-                binding.what.build(scope, g.input("output", output.type, "stored"), g.input("target", target, "stored"))
+                one = binding.what.build(scope, output, g.input("target", target, "stored"))
+                if binding.class_weight is not None and one.type.shape[:1] != target.shape[:1]:
+                    advice = "weigh whole sequences: `sample_weight`"
+                    raise ShapeError("`class_weight` weighs single steps, and this loss is of whole sequences", advice)
             if weights is not None and (weights.kind != "number" or weights.shape not in ((), (1,), None)):
                 raise ShapeError(f"`sample_weight` is one number a sample, and `{binding.sample_weight}` is {weights}")
         except ShapeError as error:
@@ -143,9 +209,21 @@ class Model:
         given = binding.class_weight
         return given is None or given.check(binding.target or "", field, self.report)
 
+    def _check_head(self, binding: Binding, output: Value, field: FieldType) -> None:
+        """Whether a loss reads a layer with a head as it is meant."""
+        head = self.head_of(output)
+        if head is None or not isinstance(binding.what, Loss):
+            return
+        if not binding.what.reads_head:
+            raise ShapeError(
+                f"`{binding.kind}` reads the layer's value, through which it does not learn",
+                "use `negative_log_likelihood`",
+            )
+        head.check(field)
+
     def _refuse(self, binding: Binding, output: Value, field: FieldType, error: ShapeError) -> None:
         """Tell that a loss or metric does not fit what it reads."""
-        shape = show_shape(output.type.shape[1:])
+        shape = show_shape(sample_shape(output.type.shape))
         notes = [
             f"it reads {self._place(binding.output)}, {shape}",
             f"its target is the field `{binding.target}`: {field}",
@@ -181,14 +259,15 @@ class Model:
         if scope.spread is not None:
             self.spreads[node.path] = scope.spread
         ports = {"": built} if isinstance(built, Value) else built
+        if scope.head is not None:
+            self.heads[ValueRef(node.path)] = self._headed[ports[""]] = scope.head
         return {ValueRef(node.path, port): value for port, value in ports.items()}
 
     def _producers(self, node: LayerNode, values: Mapping[ValueRef, Value]) -> list[str]:
         """Where the inputs of a layer come from, with their lines."""
         verb = "its input is" if len(node.inputs) == 1 else "it reads"
-        notes = [
-            f"{verb} {self._place(ref)}, {show_shape(values[ref].type.shape[1:])}" for ref in dict.fromkeys(node.inputs)
-        ]
+        shapes = {ref: show_shape(sample_shape(values[ref].type.shape)) for ref in node.inputs}
+        notes = [f"{verb} {self._place(ref)}, {shape}" for ref, shape in shapes.items()]
         return notes + [f"in the block `{use.kind}`, used on line {use.span.line}" for use in reversed(node.uses[:-1])]
 
     def _place(self, ref: ValueRef | None) -> str:
@@ -206,6 +285,9 @@ class Model:
 def check_input(given: NetworkInput, model: Model, report: Report) -> bool:
     """Whether a field of the data, if it is known, can be an input of the network; nothing is reshaped in silence."""
     found, sizes = model.fields.get(given.name), model.sizes
+    if (fault := _misplaced(given)) is not None:
+        report.error("shape-mismatch", fault, given.span)
+        return False
     if found is None:
         return True
     shape = tuple(bind(n, sizes) for n in given.shape)
@@ -221,6 +303,15 @@ def check_input(given: NetworkInput, model: Model, report: Report) -> bool:
     wanted, notes = suggested_shape(given, found.shape, model.document.network.inputs)
     report.error("shape-mismatch", message, given.span, notes=notes, helps=[f"write `{given.name}: {wanted}`"])
     return False
+
+
+def _misplaced(given: NetworkInput) -> str | None:
+    """What is wrong where a length stands behind a fixed axis."""
+    try:
+        merged(given.shape)
+    except ShapeError as error:
+        return f"the input `{given.name}`: {error}"
+    return None
 
 
 def _bound(model: M, sizes: Mapping[str, Dim]) -> M:

@@ -15,7 +15,6 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from netspec.catalog.activations import Activation
-from netspec.catalog.layers import Layer
 from netspec.catalog.losses import Loss
 from netspec.catalog.metrics import Metric
 from netspec.catalog.optimizers import Optimizer
@@ -41,7 +40,6 @@ class _Resolution:
     def __init__(self, document: Document) -> None:
         self.document, self.tree = document, document.tree
         self.blocks = document.definitions.blocks
-        self.activations = document.definitions.kinds.activations
         self.is_escaped = True
         """Whether ``${`` in a text is text; inside blocks it is not."""
 
@@ -52,7 +50,7 @@ class _Resolution:
             self.is_escaped = False
             found["blocks"] = {name: self._block(tree, name) for name in self.blocks}
             self.is_escaped = True
-        for key in ("activations", "losses"):
+        for key in ("cells", "activations", "losses"):
             if isinstance(tree.get(key), Map):
                 found[key] = self._plain(_needed(tree.get(key)))
         if isinstance(data := tree.get("data"), Map):
@@ -116,7 +114,8 @@ class _Resolution:
         """What fills the fields of a layer, and its main field; of blocks, no model: their defaults stand with them."""
         if item.kind in self.blocks:
             return None, self.blocks[item.kind].main
-        model = self.activations.get(item.kind) or Layer.kinds.get(item.kind) or Activation.kinds[item.kind]
+        kinds = self.document.definitions.kinds
+        model = kinds.activations.get(item.kind) or kinds.layer(item.kind) or Activation.kinds[item.kind]
         return model, "from" if getattr(model, "many", False) else model.main_field()
 
     def _init(self, node: Node) -> Any:
@@ -156,7 +155,13 @@ class _Resolution:
     def _item(self, node: Node, family: type[Declared]) -> dict[str, Any]:
         item = read_item(node, family.family, Report())
         assert item is not None
-        own = self.activations if family is Activation else self.document.definitions.losses if family is Loss else {}
+        own = (
+            self.document.definitions.kinds.activations
+            if family is Activation
+            else self.document.definitions.losses
+            if family is Loss
+            else {}
+        )
         model = own.get(item.kind) or family.kinds[item.kind]
         fields = item.fields
         if item.main is not None:

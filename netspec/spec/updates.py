@@ -8,7 +8,7 @@ from typing import Final
 
 from netspec.catalog.optimizers import Optimizer
 from netspec.compiler.graph import GraphBuilder, Origin, Value
-from netspec.compiler.ops import Map, Reduce, Reshape, Take, apply
+from netspec.compiler.ops import Map, MergeRows, Reduce, Reshape, ScatterAdd, Take, Transpose, UpdateRows, apply
 from netspec.compiler.ops.take import inverse_places
 from netspec.spec.parameters import Parameter
 from netspec.spec.training import Clip, Train
@@ -91,17 +91,31 @@ def _clipped(g: GraphBuilder, clip: Clip | None, changes: Sequence[Change]) -> S
         return changes
     found = [change.gradient for change in changes]
     if clip.value is not None:
-        found = [apply(g, f"min(max(x, {-clip.value!r}), {clip.value!r})", x=x) for x in found]
+        found = [_each(g, x, f"min(max(x, {-clip.value!r}), {clip.value!r})") for x in found]
     if clip.norm is not None:
         whole: Value | None = None
         for change, x in zip(changes, found, strict=True):
             with g.at(change.origin):
-                one = g.add(Reduce("sum", tuple(range(x.type.rank))), apply(g, "x * x", x=x))
+                squares = apply(g, "x * x", x=_elements(g, x))
+                one = g.add(Reduce("sum", tuple(range(squares.type.rank))), squares)
             whole = one if whole is None else apply(g, "a + b", a=whole, b=one)
         assert whole is not None
         factor = apply(g, f"where(s > {clip.norm**2!r}, {clip.norm!r} / sqrt(s), 1)", s=whole)
-        found = [apply(g, "x * f", x=x, f=factor) for x in found]
+        found = [_each(g, x, "x * f", f=factor) for x in found]
     return [replace(change, gradient=x) for change, x in zip(changes, found, strict=True)]
+
+
+def _elements(g: GraphBuilder, gradient: Value) -> Value:
+    """The elements of a gradient; of a table's those of the rows that were read, each row once."""
+    op = gradient.node.op
+    return g.add(MergeRows(op.rows, op.outer), *gradient.node.inputs) if isinstance(op, ScatterAdd) else gradient
+
+
+def _each(g: GraphBuilder, gradient: Value, text: str, **values: Value) -> Value:
+    """A gradient with ``text``, which makes 0 of 0, done to each of its elements ``x``."""
+    made = apply(g, text, x=_elements(g, gradient), **values)
+    op = gradient.node.op
+    return g.add(replace(op, outer=False), gradient.node.inputs[0], made) if isinstance(op, ScatterAdd) else made
 
 
 def _updated(g: GraphBuilder, optimizer: Optimizer, change: Change) -> dict[str, Value]:
@@ -110,9 +124,24 @@ def _updated(g: GraphBuilder, optimizer: Optimizer, change: Change) -> dict[str,
     keys = [f"{parameter.key}/{state}" for state in optimizer.states]
     states = [g.input(key, value.type, "state") for key in keys]
     scalars = [g.input(scalar_key(name, parameter.lr_scale), SCALAR, "step") for name in optimizer.scalar_names]
-    node = g.node(Map(optimizer.update()), value, change.gradient, *states, *scalars)
-    new, *kept = node.values
+    new, *kept = (
+        _by_rows(g, optimizer, change.gradient, [value, *states], scalars)
+        or g.node(Map(optimizer.update()), value, change.gradient, *states, *scalars).values
+    )
     return dict(zip([parameter.key, *keys], [_limited(g, parameter, new), *kept], strict=True))
+
+
+def _by_rows(
+    g: GraphBuilder, optimizer: Optimizer, gradient: Value, tables: Sequence[Value], scalars: Sequence[Value]
+) -> Sequence[Value] | None:
+    """The new weight and states of a table of which only some rows, or columns, have a gradient; None of all others."""
+    turned = isinstance(gradient.node.op, Transpose)
+    made = gradient.node.inputs[0].node if turned else gradient.node
+    if not isinstance(made.op, ScatterAdd) or made.op.dense or not optimizer.by_rows:
+        return None
+    given = [g.add(Transpose((1, 0)), table) for table in tables] if turned else tables
+    new = g.node(UpdateRows(optimizer.update(), made.op.outer), *made.inputs, *given, *scalars).values
+    return [g.add(Transpose((1, 0)), value) for value in new] if turned else new
 
 
 def _limited(g: GraphBuilder, parameter: Parameter, value: Value) -> Value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from netspec.compiler.formula.evaluate import evaluate
@@ -13,11 +14,13 @@ from netspec.compiler.formula.formula import Formula
 from netspec.compiler.graph import Graph, Input, Node, Value, key_of
 from netspec.compiler.graph.interpreter import interpret_values
 from netspec.compiler.ops import Contract, Map, Reduce
+from netspec.data.dataset import AnyDataset, Dataset
 from netspec.diagnostics import Diagnostic, Span
 from netspec.runs.checkpoint import load_checkpoint
 from netspec.runs.metrics import MetricsLog
 from netspec.runs.run import Run
-from netspec.tensortype import BATCH
+from netspec.spec.carried import CARRIED
+from netspec.tensortype import BATCH, lengths
 from netspec.train.engine import Engine
 from netspec.train.loop import Limits, NotFiniteError, Position, Trainer, Where
 from netspec.train.opening import Opened
@@ -64,14 +67,22 @@ class Broken:
         return tuple(int(i) for i in np.argwhere(~np.isfinite(self.array))[0])
 
 
+@dataclass(frozen=True)
+class Given:
+    """What a step reads, by the graph's keys, and the sizes of its batch."""
+
+    arrays: Mapping[str, Array]
+    sizes: Mapping[str, int]
+
+
 class Replay(Trainer):
     """A training from its last checkpoint up to a batch; it writes nothing."""
 
     def save(self, log: MetricsLog) -> None:
         return
 
-    def reach(self, where: Where) -> dict[str, Array]:
-        """Train up to the batch, and give what its step reads, by the graph's keys."""
+    def reach(self, where: Where) -> Given:
+        """Train up to the batch, and give what its step reads."""
         self.resume(load_checkpoint(self.run.state))
         with _Unwritten(self.run.metrics) as log:
             while self.at.epoch < where.epoch:
@@ -80,7 +91,7 @@ class Replay(Trainer):
         self.advance(where.batch)
         rows, lr = self.upcoming()
         gathering = self.steps.gathering(self.at.epoch, where.batch, 1) if self.train.accumulate > 1 else None
-        return self.engine.given(rows, self.at.step, lr, gathering)
+        return Given(*self.engine.given(rows, self.at.step, lr, gathering))
 
     def before(self, where: Where) -> Where | None:
         """The batch before, unless the last checkpoint lies between."""
@@ -109,7 +120,7 @@ def explain(fault: NotFiniteError, engine: Engine, opened: Opened, run: Run) -> 
         return fault
     replay, graph = Replay(engine, opened, run, Silent(), Limits()), engine.program.step
     given = replay.reach(where)
-    if not _is_finite(given, graph) and (before := replay.before(where)) is not None:
+    if not _is_finite(given.arrays, graph) and (before := replay.before(where)) is not None:
         where, given = before, replay.reach(before)  # the step before it broke the weights
     broken = next((found for part in _parts(given) if (found := first_broken(graph, part))), None)
     if broken is None:
@@ -124,18 +135,21 @@ def _is_finite(given: Mapping[str, Array], graph: Graph) -> bool:
     return all(np.isfinite(given[key_of(v)]).all() for v in graph.inputs_of("parameter", "state"))
 
 
-def _parts(given: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
-    """The batch in parts that memory holds."""
-    rows = given["index"]
-    for start in range(0, len(rows), ROWS):
-        yield {**given, "index": rows[start : start + ROWS]}
+def _parts(given: Given) -> Iterator[Given]:
+    """The batch in parts that memory holds, each with the rows of what is carried."""
+    rows = given.arrays["index"]
+    at_once = max(1, ROWS * given.sizes["B"] // prod(given.sizes.values()))
+    for start in range(0, len(rows), at_once):
+        part = rows[start : start + at_once]
+        carried = {k: a[start : start + at_once] for k, a in given.arrays.items() if k.endswith(CARRIED)}
+        yield Given({**given.arrays, **carried, "index": part}, {**given.sizes, "B": len(part)})
 
 
-def first_broken(graph: Graph, given: Mapping[str, Array]) -> Broken | None:
+def first_broken(graph: Graph, given: Given) -> Broken | None:
     """The first value, each after what it is computed from, that is not finite; metrics do not count."""
     import numpy as np
 
-    arrays = interpret_values(graph, given)
+    arrays = interpret_values(graph, given.arrays, sizes=given.sizes)
     trained = Graph(
         graph.name, graph.inputs, tuple((k, v) for k, v in graph.outputs if k == "loss" or k in graph.by_key)
     )
@@ -145,7 +159,7 @@ def first_broken(graph: Graph, given: Mapping[str, Array]) -> Broken | None:
         for value in node.values:
             array = arrays.get(value)
             if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
-                return Broken(value, arrays, given["index"])
+                return Broken(value, arrays, given.arrays["index"])
     return None
 
 
@@ -225,9 +239,11 @@ class _Explanation:
         if not array.ndim:
             return ""
         count = f": in {int((~np.isfinite(array)).sum()):,} of {array.size:,} numbers"
-        if self.broken.value.type.shape[0] != BATCH or not self._is_forward:
+        rows = self.broken.value.type.shape[0]
+        if (rows != BATCH and not lengths(rows)) or not self._is_forward:
             return count
-        return f"{count}, first for {self.opened.dataset.place(int(self.broken.rows[at[0]]))}"
+        sample = self.broken.rows[at[0] % len(self.broken.rows)]
+        return f"{count}, first for {self.opened.dataset.place(int(sample))}"
 
     # --- why ---
 
@@ -282,8 +298,9 @@ class _Explanation:
 
         largest, dataset = 0.0, self.opened.dataset
         for name in self.program.inputs:
-            fitted, rows = dataset.fitted.fields[name], dataset.columns[name][self.broken.rows].astype(np.float64)
+            fitted = dataset.fitted.fields[name]
             if fitted.type.kind in ("number", "image"):
+                rows = _values(dataset, name, self.broken.rows).astype(np.float64)
                 offset, scale = fitted.offset, fitted.scale
                 scaled = rows if offset is None or scale is None else (rows - offset) * scale
                 largest = max(largest, float(np.abs(scaled).max(initial=0)))
@@ -306,6 +323,14 @@ class _Explanation:
             return [*data, *(begun or rate), *kept]
         before_any_update = self.where.step == 1 and self._path not in self.program.parameters
         return [*kept, *data, *([] if before_any_update and (kept or data) else rate)]
+
+
+def _values(dataset: AnyDataset, name: str, rows: Array) -> Array:
+    """What rows hold; zeros behind the ends of those that are shorter than others."""
+    if isinstance(dataset, Dataset) and name in dataset.ragged:
+        return dataset.ragged[name].padded(rows)
+    found: Array = dataset.columns[name][rows]
+    return found
 
 
 def _path(node: Node) -> str:

@@ -1,33 +1,27 @@
-"""A program on this machine: its arrays in memory, its kernels loaded, its threads; the only state there is."""
+"""A program run over the data: steps of training, measuring, predictions, one step number by number."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.catalog.metrics import Collected, Found, Inspected, Summed
-from netspec.catalog.streams import stream
-from netspec.compiler.graph import Graph, Input, key_of
-from netspec.compiler.graph.lowering import Buffer
+from netspec.compiler.graph import key_of
 from netspec.data.batches import Visit
-from netspec.data.faults import told_at
-from netspec.diagnostics import DataError
-from netspec.memory import refuse_too_much
-from netspec.pipeline import COLLECTED, SUMMED, Kind, Program
-from netspec.runs.tensors import Present
-from netspec.spec.parameters import Parameter
-from netspec.spec.updates import AVERAGE, AVERAGE_RATE, LAST, SHARE, scalar_key
-from netspec.tensortype import known
+from netspec.pipeline import COLLECTED, LOSS, SUMMED, Kind
+from netspec.spec.places import COUNTED
+from netspec.spec.updates import AVERAGE_RATE, LAST, SHARE, scalar_key
 from netspec.train.gathering import Gathering
+from netspec.train.lengths import Samples, joined, one_behind_the_other
+from netspec.train.machine import Machine, with_rows
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from netspec.compiler.codegen.executable import Executable, Linked
-    from netspec.compiler.kernels.crew import Crew
+    from netspec.compiler.codegen.executable import Linked
 
     Array: TypeAlias = npt.NDArray[Any]
 
@@ -49,243 +43,8 @@ class Measured:
         return {"metrics": dict(self.metrics), **({"tables": dict(self.tables)} if self.tables else {})}
 
 
-SMALLER = ("a smaller batch or fewer units take less; `netspec show SPEC` tells how much",)
-
-
-class Engine:
-    """Runs a program's graphs over the data's rows.
-
-    ``arrays`` are the columns that the graphs read, by field; ``constants`` what was fitted, by the graphs' input keys.
-    """
-
-    def __init__(
-        self,
-        program: Program,
-        arrays: Mapping[str, Array],
-        constants: Mapping[str, Array],
-        *,
-        seed: int,
-        threads: int | None = None,
-        compiling: Callable[[int, int], None] | None = None,
-    ) -> None:
-        from netspec.compiler.codegen.memory import Store
-
-        self.program, self.seed, self.store = program, seed, Store()
-        self._asked_threads, self.compiling = threads, compiling
-        self._arrays = {f"data.{name}": array for name, array in arrays.items()}
-        self._constants = dict(constants)
-        self._given: dict[str, Array] = {}
-        self._moved = False  # whether steps have changed weights since something was derived from them
-        self._executables: dict[tuple[Kind, bool], Executable] = {}
-        self._filled: set[tuple[Kind, bool]] = set()
-        self._linked: dict[tuple[Kind, int], Linked] = {}
-        self._crews: dict[int, Crew] = {}
-        self._arena: npt.NDArray[np.uint8] | None = None
-
-    # --- weights and state ---
-
-    def load(self, arrays: Mapping[str, Array]) -> None:
-        """Give weights, and state by their keys, in place of what they are or would begin with."""
-        layouts = self.store.layouts()
-        for key, array in arrays.items():
-            if key in layouts:
-                self.store.put(layouts[key], array)
-            else:
-                self._given[key] = array
-        self._derive()
-
-    def weights(self) -> dict[str, Array]:
-        """The parameters by their paths, copies."""
-        return {key: self._value(key) for key in self.program.parameters}
-
-    def averages(self) -> dict[str, Array]:
-        """What stands in for the weights where the spec asks for averages; before a step there are none yet."""
-        return {key: self._value(source) for key, source in self._averaged().items()}
-
-    def _averaged(self) -> dict[str, str]:
-        """The keys of what stands in for each weight."""
-        state = self.program.step.by_key
-        return {k: k + AVERAGE if k + AVERAGE in state else k for k in self.program.parameters}
-
-    def state(self) -> Present:
-        """Parameters and optimizer state: all that a step changes and that nothing else determines."""
-        keys = [key_of(v) for v in self.program.step.inputs_of("parameter", "state")]
-        return Present({key: partial(self._value, key) for key in keys})
-
-    def present(self, *, averages: bool) -> Present:
-        """The weights, or their averages, as they are when they are asked for."""
-        keys = self._averaged() if averages else {key: key for key in self.program.parameters}
-        return Present({name: partial(self._value, key) for name, key in keys.items()})
-
-    def _value(self, key: str) -> Array:
-        return self.store.get(key) if key in self.store else self._initial(key)
-
-    def _initial(self, key: str) -> Array:
-        import numpy as np
-
-        if key in self._given:
-            return self._given[key]
-        parameter = self.program.parameters.get(key)
-        if parameter is not None:
-            return self._drawn(parameter)
-        type_ = self.program.step.by_key[key].type
-        return np.zeros([known(n) for n in type_.shape], np.float32)
-
-    def _drawn(self, parameter: Parameter) -> Array:
-        shape = tuple(known(n) for n in parameter.shape)
-        fan_in, fan_out = (known(n) for n in parameter.fans)
-        try:
-            with told_at(parameter.init_span):
-                return parameter.init.draw(shape, (fan_in, fan_out), self.seed, parameter.key)
-        except DataError as error:
-            error.sources.update(self.program.document.sources)
-            raise
-
-    # --- programs ---
-
-    def prepared(self, kind: Kind, *, few: bool = False) -> Executable:
-        """The scheduled kernels of a graph, whatever is in memory; ``few``: for few samples (`Program.few`)."""
-        key = kind, few
-        if key not in self._executables:
-            from netspec.compiler.kernels import processor
-
-            given = {key: buffer.type.layout for key, buffer in self.store.layouts().items()}
-            self._executables[key] = self.program.executable(kind, processor.current().tile, given, few=few)
-        return self._executables[key]
-
-    def executable(self, kind: Kind, *, few: bool = False) -> Executable:
-        """The scheduled kernels of a graph, with its weights and constants in memory.
-
-        Raises:
-            EnvironmentFault: if there is no room for them.
-        """
-        made = self.prepared(kind, few=few)
-        if (kind, few) not in self._filled:
-            name = self.program.document.name
-            refuse_too_much(
-                made.persistent_bytes() - self.store.bytes, f"holding the weights of `{name}`", helps=SMALLER
-            )
-            self._fill(made)
-            self._filled.add((kind, few))
-        if few and self._moved:
-            self._derive()
-        return made
-
-    def linked(self, kind: Kind, batch: int, capacity: int | None = None, *, ticks: bool = False) -> Linked:
-        """The program of a graph for one batch size, bound to this engine's memory.
-
-        Raises:
-            EnvironmentFault: if there is no room for it.
-        """
-        key = (kind, batch)
-        found = self._linked.get(key)
-        few = self._few(kind, batch) if found is None else found.executable is self._executables.get((kind, True))
-        if found is None or (few and self._moved):
-            self.executable(kind, few=few)
-        if found is None:
-            from netspec.compiler.codegen.executable import Linked, steps_at_once
-
-            made, threads = self.prepared(kind, few=few), self.threads(kind, batch)
-            capacity = capacity or steps_at_once(batch)
-            held = 0 if self._arena is None else self._arena.nbytes
-            needed = made.step_bytes(batch, threads, capacity) - held
-            refuse_too_much(needed, f"`{self.program.document.name}` with a batch of {batch:,}", helps=SMALLER)
-            found = self._linked[key] = Linked(
-                made,
-                self._addresses(made),
-                self.store,
-                self._arrays,
-                batch=batch,
-                capacity=capacity,
-                threads=threads,
-                arena=self._arena,
-                ticks=ticks,
-            )
-            self._arena = found.arena  # programs run one after the other and can share what lives within a step
-        return found
-
-    def _few(self, kind: Kind, batch: int) -> bool:
-        """Whether a batch gets the program for few samples.
-
-        What full batches of a split leave over does not: its kernels would take longer to compile than they save.
-        """
-        return self.program.few(kind, batch) and (kind == "predict" or (kind, False) not in self._filled)
-
-    def crew(self, threads: int) -> Crew:
-        """The threads that run programs."""
-        if threads not in self._crews:
-            from netspec.compiler.codegen.objects import load
-            from netspec.compiler.kernels.crew import Crew
-            from netspec.compiler.kernels.driver import driver_kernel
-
-            driver = driver_kernel()
-            self._crews[threads] = Crew(load([driver])[driver], threads)
-        return self._crews[threads]
-
-    def threads(self, kind: Kind, batch: int) -> int:
-        """As many as were asked for, else as many as there is work for."""
-        if self._asked_threads is not None:
-            return self._asked_threads
-        return self.program.threads(kind, batch)
-
-    def close(self) -> None:
-        """End the threads."""
-        for crew in self._crews.values():
-            crew.close()
-
-    def _addresses(self, made: Executable) -> Mapping[Any, int]:
-        from netspec.compiler.codegen.objects import load
-        from netspec.compiler.kernels.driver import driver_kernel
-
-        return load([*made.kernels, driver_kernel()], self.compiling)
-
-    def _fill(self, made: Executable) -> None:
-        """Put into memory what the executable reads and that is not there yet."""
-        pending: dict[str, Buffer] = {}
-        for buffer in made.lowered.buffers:
-            if buffer.place not in ("persistent", "constant") or buffer in made.lowered.extents:
-                continue
-            if buffer.name in self.store:
-                continue
-            value = made.lowered.graph.by_key[buffer.name]
-            assert isinstance(value.node.op, Input)
-            if value.node.op.role == "derived":
-                pending[buffer.name] = buffer
-            elif value.node.op.role == "constant":
-                self.store.put(buffer, self.constant(buffer.name))
-            else:
-                self.store.put(buffer, self._initial(buffer.name))
-                self._given.pop(buffer.name, None)
-        for name, array in self._derived(made.lowered.graph).items():
-            if name in pending:
-                self.store.put(pending[name], array)
-
-    def constant(self, key: str) -> Array:
-        """What a constant input of the graphs holds: a fitted array, or half of a stream of random numbers."""
-        import numpy as np
-
-        if key in self._constants:
-            array = np.asarray(self._constants[key], np.float32)
-            return array.reshape(()) if array.size == 1 else array
-        path, _, half = key.rpartition("/stream_")
-        hi, lo = stream(self.seed, path)
-        return np.asarray(hi if half == "hi" else lo, np.float32)
-
-    def _derive(self) -> None:
-        self._moved = False
-        layouts = self.store.layouts()
-        for made in (self._executables[key] for key in self._filled):
-            for name, array in self._derived(made.lowered.graph).items():
-                self.store.put(layouts[name], array)
-
-    def _derived(self, graph: Graph) -> Mapping[str, Array]:
-        from netspec.compiler.graph.interpreter import interpret
-
-        if graph.setup is None:
-            return {}
-        return interpret(graph.setup, {key: self._value(key) for key in graph.setup.by_key})
-
-    # --- running ---
+class Engine(Machine):
+    """Runs a program's graphs over the data's rows."""
 
     def train(
         self, rows: Array, first_step: int, lr: Array, gathering: Gathering | None = None
@@ -301,71 +60,121 @@ class Engine:
         Returns:
             The loss of each step, the sum of every metric over each step's batch, and the seconds it took.
         """
-        steps, batch = rows.shape
-        linked = self.linked("step", batch)
-        linked.index[: steps * batch] = rows.reshape(-1)
-        self._set_scalars(linked, first_step, lr, gathering)
-        seconds = linked.run(self.crew(linked.threads), steps)
-        self._moved = True
-        outputs = {name: array[:steps].copy() for name, array in linked.outputs.items()}
-        loss = outputs.pop("loss")
-        return loss, {name.removeprefix(SUMMED): array for name, array in outputs.items()}, seconds
+        import numpy as np
 
-    def trace(self, rows: Array, step: int, lr: float, gathering: Gathering | None = None) -> dict[str, Array]:
+        scalars = self._scalars(first_step, lr, gathering) | self.places("step", rows)
+        outputs: dict[str, list[Array]] = {}
+        seconds = 0.0
+        for linked, part in self._runs("step", rows):
+            self._set_scalars(linked, scalars, part)
+            seconds += self._run(linked, rows[part])
+            for name, array in linked.outputs.items():
+                outputs.setdefault(name, []).append(array[: part.stop - part.start].copy())
+        self._moved = True
+        found = {name: parts[0] if len(parts) == 1 else np.concatenate(parts) for name, parts in outputs.items()}
+        loss = found.pop("loss")
+        return loss, {name.removeprefix(SUMMED): array for name, array in found.items()}, seconds
+
+    def _runs(self, kind: Kind, rows: Array, at_once: int | None = None) -> Iterator[tuple[Linked, slice]]:
+        """The batches ``int64[steps, batch]`` in runs, each with its program; at most so many at once."""
+        self.prepared(kind, few=self._few(kind, rows.shape[1]))  # which tells how long batches have to be at least
+        for first, end, sizes in self.lengths.runs(rows) if self.lengths else [(0, len(rows), {"B": rows.shape[1]})]:
+            linked = self.linked(kind, sizes)
+            most = at_once or linked.capacity
+            for start in range(first, end, most):
+                yield linked, slice(start, min(start + most, end))
+
+    def _run(self, linked: Linked, rows: Array) -> float:
+        """Run the batches that a program is for; seconds they took."""
+        linked.index[: rows.size] = rows.reshape(-1)
+        return linked.run(self.crew(linked.threads), len(rows))
+
+    def trace(self, rows: Array, step: int, lr: float, gathering: Gathering | None = None) -> dict[str, Samples]:
         """Train one batch ``int64[batch]``, and tell what every layer computed in it, as `Program.trace` has it."""
         import numpy as np
 
-        linked = self.linked("trace", len(rows), 1)
-        linked.index[:] = rows
-        self._set_scalars(linked, step, np.array([lr]), gathering)
-        linked.run(self.crew(linked.threads), 1)
+        scalars = self._scalars(step, np.array([lr]), gathering) | self.places("trace", rows.reshape(1, -1))
+        linked = self._once("trace", rows, scalars)
         self._moved = True
         changed = linked.executable.lowered.graph.by_key
-        return {name: linked.array(name) for name in linked.executable.lowered.outputs if name not in changed}
+        names = [name for name in linked.executable.lowered.outputs if name not in changed]
+        return {name: self._of_samples(linked, name, rows) for name in names}
 
     def capacity(self, batch: int) -> int:
         """How many steps `train` takes at once."""
-        return self.linked("step", batch).capacity
+        if self.lengths:
+            from netspec.compiler.codegen.executable import steps_at_once
+
+            return steps_at_once({"B": batch})
+        return self.linked("step", {"B": batch}).capacity
+
+    @cached_property
+    def _counted(self) -> frozenset[str]:
+        """What losses and metrics are means over: samples, and the places that their outputs have."""
+        document = self.program.document
+        return frozenset(["", *map(self.program.places_of, (*document.losses, *document.metrics))])
+
+    def counts(self, rows: Array) -> dict[str, Array]:
+        """How many numbers each batch ``int64[steps, batch]`` has for means: samples, and real places of each kind."""
+        return {places: self.lengths.counted(places, rows) for places in self._counted}
+
+    @cached_property
+    def loss_places(self) -> str:
+        """By what the losses of batches count in that of an epoch: real places, where all losses have the same."""
+        found = {self.program.places_of(binding) for binding in self.program.document.losses}
+        return found.pop() if len(found) == 1 else ""
 
     def evaluate(self, rows: Visit) -> Measured:
-        """Loss and metrics over some rows, as in prediction."""
+        """Loss and metrics over some rows, as in prediction; what is carried begins anew, and training's stays."""
+        carried = self.carried()
+        self.forget()
+        try:
+            return self._evaluate(rows)
+        finally:
+            self.forget()
+            self.load(carried)
+
+    def _evaluate(self, rows: Visit) -> Measured:
         import numpy as np
 
         batch = min(len(rows), self._evaluated_at_once(len(rows)))
+        kept = [name for name, _ in self.program.evaluate.outputs if name.startswith(COLLECTED)]
+        counts = dict.fromkeys(self._counted, 0)
         totals: dict[str, float] = {}
         collected: dict[str, list[Array]] = {}
         for part in rows.batches(batch):
-            linked = self.linked("evaluate", part.shape[1])
-            kept = [name for name in linked.executable.lowered.outputs if name.startswith(COLLECTED)]
-            at_once = 1 if kept else linked.capacity  # rows are those of the last step
-            for start in range(0, len(part), at_once):
-                chunk = part[start : start + at_once]
-                linked.index[: chunk.size] = chunk.reshape(-1)
-                linked.run(self.crew(linked.threads), len(chunk))
+            for places, many in self.counts(part).items():
+                counts[places] += int(many.sum())
+            for linked, at in self._runs("evaluate", part, 1 if kept else None):  # rows are those of the last step
+                self._set_scalars(linked, self.places("evaluate", part), at)
+                self._run(linked, part[at])
                 for name, array in linked.outputs.items():
                     # One after the other, so that the sum does not depend on how many steps are run at once.
-                    for value in array[: len(chunk)].tolist():
+                    for value in array[: at.stop - at.start].tolist():
                         totals[name] = totals.get(name, 0.0) + value
                 for name in kept:
-                    collected.setdefault(name.removeprefix(COLLECTED), []).append(linked.array(name))
-        loss = totals.pop("loss", float("nan")) / len(rows)
-        sums = {name.removeprefix(SUMMED): total for name, total in totals.items()}
-        found = self._collected({name: np.concatenate(arrays) for name, arrays in collected.items()})
-        numbers = {**self.metrics(sums, len(rows)), **{n: v for n, v in found.items() if isinstance(v, float)}}
+                    samples = self._of_samples(linked, name, part[at.start])
+                    collected.setdefault(name.removeprefix(COLLECTED), []).append(one_behind_the_other(samples))
+        losses = [total / counts[name.removeprefix(LOSS)] for name, total in totals.items() if name.startswith(LOSS)]
+        loss = sum(losses) if losses else float("nan")
+        sums = {name.removeprefix(SUMMED): total for name, total in totals.items() if not name.startswith(LOSS)}
+        told = self._collected({name: np.concatenate(arrays) for name, arrays in collected.items()})
+        numbers = {**self.metrics(sums, counts), **{n: v for n, v in told.items() if isinstance(v, float)}}
         in_order = {b.name: numbers[b.name] for b in self.program.document.metrics if b.name in numbers}
-        return Measured(len(rows), loss, in_order, {n: v for n, v in found.items() if isinstance(v, list)})
+        return Measured(len(rows), loss, in_order, {n: v for n, v in told.items() if isinstance(v, list)})
 
     def _evaluated_at_once(self, rows: int) -> int:
-        """Rows of a batch: the training's where gradients are told of, for these depend on it; else what is fast."""
+        """Rows of a batch: the training's where results depend on it, as gradients and carried states do; else many."""
         document = self.program.document
-        if any(isinstance(b.what, Inspected) and b.what.inside == "weights" for b in document.metrics):
+        told = any(isinstance(b.what, Inspected) and b.what.inside == "weights" for b in document.metrics)
+        if told or self.program.carried:
             return rows if document.train.batch == "full" else document.train.batch
-        return max([EVALUATED_ROWS, *(size for kind, size in self._linked if kind == "step")])
+        return max([EVALUATED_ROWS, *(linked.batch for (kind, _), linked in self._linked.items() if kind == "step")])
 
-    def metrics(self, totals: Mapping[str, float], count: int) -> dict[str, float]:
-        """The metrics of ``count`` samples that are told by their sums, by name."""
+    def metrics(self, totals: Mapping[str, float], counts: Mapping[str, int]) -> dict[str, float]:
+        """The metrics that are told by their sums, by name; ``counts`` are the samples, and places of each kind."""
         return {
-            binding.name: binding.what.finish(totals[binding.name], count)
+            binding.name: binding.what.finish(totals[binding.name], counts[self.program.places_of(binding)])
             for binding in self.program.document.metrics
             if isinstance(binding.what, Summed | Inspected) and binding.name in totals
         }
@@ -374,60 +183,82 @@ class Engine:
         """The metrics that are told by the rows of all samples, by name."""
         import numpy as np
 
+        fields = self.program.fields
         return {
-            binding.name: binding.what.finish(rows[binding.name].astype(np.float64))
+            binding.name: binding.what.finish(
+                rows[binding.name].astype(np.float64), fields[binding.target or ""].type.classes or ()
+            )
             for binding in self.program.document.metrics
             if isinstance(binding.what, Collected) and binding.name in rows
         }
 
     def gradient(self, rows: Array) -> dict[str, Array]:
         """The gradient of the mean loss over ``rows`` by every weight that training may change."""
-        linked = self.linked("gradient", len(rows), 1)
-        linked.index[:] = rows
-        linked.run(self.crew(linked.threads), 1)
+        linked = self._once("gradient", rows, self.places("gradient", rows.reshape(1, -1)))
         names = [name for name in linked.executable.lowered.outputs if name.startswith("gradient.")]
         return {name.removeprefix("gradient."): linked.array(name) for name in names}
 
-    def predict(self, rows: Array, batch: int = 256) -> dict[str, Array]:
-        """The outputs for the rows ``int64[n]``: ``float32[n, ...]`` by name."""
-        import numpy as np
+    def predict(self, rows: Array, batch: int = 256) -> dict[str, Samples]:
+        """The outputs for the rows ``int64[n]`` by name: ``float32[n, ...]``; of lengths a list of each sample's own.
 
+        Of a length inside another each sample is a list, too.
+        """
         if len(rows) <= batch:
             return self._predict(rows)
-        found: dict[str, list[Array]] = {}
+        found: dict[str, list[Samples]] = {}
         for start in range(0, len(rows), batch):
             for name, part in self._predict(rows[start : start + batch]).items():
                 found.setdefault(name, []).append(part)
-        return {name: np.concatenate(parts) for name, parts in found.items()}
+        return {name: joined(parts) for name, parts in found.items()}
 
-    def _predict(self, rows: Array) -> dict[str, Array]:
-        linked = self.linked("predict", len(rows), 1)
+    def _predict(self, rows: Array) -> dict[str, Samples]:
         if self._moved:
             self._derive()
-        linked.index[:] = rows
-        linked.run(self.crew(linked.threads), 1)
-        return {name: linked.array(name) for name in linked.executable.lowered.outputs}
+        linked = self._once("predict", rows, {})
+        return {name: self._of_samples(linked, name, rows) for name in linked.executable.lowered.outputs}
 
-    def given(self, rows: Array, step: int, lr: float, gathering: Gathering | None = None) -> dict[str, Array]:
-        """All that the graph of a step reads for one batch, by its keys, for an interpreter."""
+    def _once(self, kind: Kind, rows: Array, scalars: Mapping[str, Any]) -> Linked:
+        """Run one batch ``int64[batch]``; the program holds what it made."""
+        self.prepared(kind, few=self._few(kind, len(rows)))
+        linked = self.linked(kind, self.lengths.sizes(rows) if self.lengths else {"B": len(rows)}, 1)
+        self._set_scalars(linked, scalars, slice(0, 1))
+        self._run(linked, rows.reshape(1, -1))
+        return linked
+
+    def _of_samples(self, linked: Linked, name: str, rows: Array) -> Samples:
+        """An output of the batch that was run last, sample by sample."""
+        type_ = dict(linked.executable.lowered.graph.outputs)[name].type
+        found = linked.array(name)
+        return self.lengths.by_sample(type_.shape[0], found, rows, linked.sizes) if type_.rank else found
+
+    def given(
+        self, rows: Array, step: int, lr: float, gathering: Gathering | None = None
+    ) -> tuple[dict[str, Array], dict[str, int]]:
+        """All that the graph of a step reads for one batch, by its keys, and its sizes, for an interpreter."""
         import numpy as np
 
         graph = self.program.step
         with np.errstate(over="ignore"):
-            scalars = self._scalars(step, np.array([lr]), gathering)
+            scalars = self._scalars(step, np.array([lr]), gathering) | self.places("step", rows.reshape(1, -1))
             given = {key: np.asarray(np.asarray(array)[0], np.float32) for key, array in scalars.items()}
         given |= {**self._arrays, "index": rows}
         given |= {key_of(v): self.constant(key_of(v)) for v in graph.inputs_of("constant")}
         given |= {key_of(v): self._value(key_of(v)) for v in graph.inputs_of("parameter", "state")}
-        return {key: array for key, array in given.items() if key in graph.by_key}
+        given |= {key: with_rows(given[key], len(rows)) for key in self.program.carried}
+        return {key: array for key, array in given.items() if key in graph.by_key}, self.lengths.sizes(rows)
 
-    def _set_scalars(self, linked: Linked, first_step: int, lr: Array, gathering: Gathering | None = None) -> None:
+    def _set_scalars(self, linked: Linked, scalars: Mapping[str, Any], part: slice) -> None:
+        """Give a program what the host computed for the steps of a part."""
         import numpy as np
 
-        for key, values in self._scalars(first_step, lr, gathering).items():
-            if key in linked.inputs:
-                with np.errstate(over="ignore"):  # an absurd rate is infinite; the loss will tell
-                    linked.inputs[key][: len(lr)] = values
+        for key in scalars.keys() & linked.inputs.keys():
+            with np.errstate(over="ignore"):  # an absurd rate is infinite; the loss will tell
+                linked.inputs[key][: part.stop - part.start] = np.asarray(scalars[key])[part]
+
+    def places(self, kind: Kind, rows: Array) -> dict[str, Array]:
+        """How many places of each batch are real, by the keys of the graph."""
+        keys = [key for key in self.program.graph(kind).by_key if key.startswith(COUNTED + ".")]
+        return {key: self.lengths.counted(key.removeprefix(COUNTED), rows) for key in keys}
 
     def _scalars(self, first_step: int, lr: Array, gathering: Gathering | None) -> dict[str, Any]:
         """What the host computes for each of some steps, by the graph's keys."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -26,6 +26,8 @@ held to the largest of all. Its own largest element is rounding too."""
 LEAST_STEP: Final = 1e-7  # so that no unit of the thousands of a map crosses its kink on the way
 LARGEST_STEP: Final = 1e-3
 SHORT_STEP: Final = 1e-5  # within which a loss that bends has a kink: curvature would not show
+SHORTER: Final = 3  # ways of which each is a fourth of the one before: rounding is then 4e-5 of the gradient at most
+BEND: Final = 1e-3  # of the largest gradient: how far slopes ahead and behind may differ for what lies between
 ELEMENTS: Final = 8
 TELLING: Final = 4
 MOVED: Final = 0.01
@@ -81,11 +83,13 @@ def check_gradients(engine: Engine, arrays: dict[str, Array], rows: Array) -> li
     given: dict[str, Any] = {f"data.{name}": array for name, array in arrays.items()}
     given |= {key_of(v): engine.constant(key_of(v)) for v in graph.inputs_of("constant")}
     given |= {key_of(v): np.float32(0) for v in graph.inputs_of("step")}
+    given |= {key: many[0] for key, many in engine.places("gradient", rows.reshape(1, -1)).items()}
     given |= {key: array.astype(np.float64) for key, array in engine.weights().items()}
     given["index"] = rows
+    sizes = engine.lengths.sizes(rows)
     given = {key: value for key, value in given.items() if key in graph.by_key}
-    interpreted = interpret(graph, given, np.float64)
-    losses = _Losses(graph, given)
+    interpreted = interpret(graph, given, np.float64, sizes)
+    losses = _Losses(graph, given, sizes)
     checked = []
     whole = max((float(np.abs(interpreted[f"gradient.{name}"]).max()) for name in found), default=0.0)
     for name, gradient in found.items():
@@ -139,13 +143,13 @@ class _Losses:
     Thousands of losses are computed, and no gradient with them: that is a third of the work.
     """
 
-    def __init__(self, graph: Graph, given: dict[str, Any]) -> None:
+    def __init__(self, graph: Graph, given: dict[str, Any], sizes: Mapping[str, int]) -> None:
         import numpy as np
 
-        self._given = given
+        self._given, self._sizes = given, sizes
         (self._loss,) = (value for key, value in graph.outputs if key == "loss")
         self._forward = Graph("loss", graph.inputs, (("loss", self._loss),))
-        self._values = interpret_values(self._forward, given, np.float64)
+        self._values = interpret_values(self._forward, given, np.float64, sizes)
         self.now = float(self._values[self._loss])
 
     def of(self, name: str) -> Callable[[Array], float]:
@@ -160,7 +164,7 @@ class _Losses:
 
         def loss(by: Array) -> float:
             given = {**self._given, name: self._given[name] + by}
-            return float(interpret_values(self._forward, given, np.float64, kept=kept)[self._loss])
+            return float(interpret_values(self._forward, given, np.float64, self._sizes, kept)[self._loss])
 
         return loss
 
@@ -170,14 +174,21 @@ def _off(
 ) -> float:
     """How far ``slope`` is from that of the loss in a direction, in parts of ``largest``.
 
-    Of a hundred thousand units one crosses its kink even on the shortest way; then the slopes ahead and behind differ,
-    and what lies between them is right.
+    Of a hundred thousand units one crosses its kink even on the shortest way. It does so on one side, and the slope of
+    the other is that at the point; where units do on both, shorter ways tell. What lies between the slopes of both
+    sides counts as right only if these are nearly one.
     """
-    import numpy as np
-
-    ahead, behind = loss(step * direction), loss(-step * direction)
-    off = abs((ahead - behind) / (2 * step) - slope)
-    if off > LIMIT * largest and step <= SHORT_STEP:
-        low, high = sorted(((ahead - now) / step, (now - behind) / step))
-        off = float(np.max([0.0, low - slope, slope - high]))
+    off = float("inf")
+    for shorter in range(SHORTER):
+        way = step / 4**shorter
+        ahead, behind = loss(way * direction), loss(-way * direction)
+        off = min(abs((ahead - behind) / (2 * way) - slope), off)
+        if off <= LIMIT * largest or step > SHORT_STEP:
+            break
+        low, high = sorted(((ahead - now) / way, (now - behind) / way))
+        off = min(abs(low - slope), abs(high - slope), off)
+        if off <= LIMIT * largest:
+            break
+        if low <= slope <= high and high - low <= BEND * largest:
+            return 0.0
     return off / largest

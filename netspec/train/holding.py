@@ -55,9 +55,8 @@ def _fact(fact: Fact, opened: Opened, engine: Engine) -> dict[str, Any]:
     kind: Kind = "predict" if fact.predict or document.optimizer is None else "step"
     batch = 1 if fact.predict else opened.batch
     if fact.name == "peak_bytes":
-        known["peak_bytes"] = engine.executable(kind, few=program.few(kind, batch)).peak_bytes(
-            batch, engine.threads(kind, batch)
-        )
+        made, sizes = engine.executable(kind, few=program.few(kind, batch)), engine.lengths.largest(batch)
+        known["peak_bytes"] = made.peak_bytes(sizes, engine.threads(kind, sizes))
     value, expected = known[fact.name], fact.expected
     good = tuple(value) == expected if isinstance(expected, tuple) else expected.holds(value)
     shown = list(expected) if isinstance(expected, tuple) else expected

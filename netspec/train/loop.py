@@ -50,7 +50,8 @@ class Limits:
 class Position:
     """Where a training stands: all that a checkpoint holds beside arrays.
 
-    ``loss`` and ``totals`` are sums over the samples of this epoch, in float64 and in the order of the steps.
+    ``loss`` and ``totals`` are sums over the samples of this epoch, or their real places, in float64 and in the order
+    of the steps; ``places`` is how many of these there were, by the lengths that they belong to.
     ``batch_in_step`` batches are gathered for the next step. ``schedule`` is what the schedule remembers of what it was
     told.
     """
@@ -63,6 +64,7 @@ class Position:
     samples: int = 0
     loss: float = 0.0
     totals: dict[str, float] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
     epoch_seconds: float = 0.0
     best: dict[str, Any] | None = None
     watched: float | None = None
@@ -107,7 +109,7 @@ class Trainer:
         self.train = self.document.train
         self.rows = opened.dataset.splits["train"]
         self.steps = Steps(len(self.rows), self.batch, self.train.accumulate)
-        self.feed = opened.dataset.feed(self.train.seed, self.batch, shuffle=self.train.shuffle)
+        self.feed, self.visit = opened.feed(), opened.visit
         self.at = Position()
         self.best: dict[str, Array] = {}
         self._begun = time.perf_counter()
@@ -129,7 +131,7 @@ class Trainer:
 
     def fit(self) -> Status:
         """Train to the last epoch or to a limit; the run folder then holds a checkpoint of the end."""
-        threads = self.engine.threads("step", self.batch)
+        threads = self.engine.threads("step", self.engine.lengths.largest(self.batch))
         name, train, steps = self.document.name, self.train, self.steps.steps
         plan = TrainPlan(name, str(self.run.path), train.epochs, steps, self.batch, threads, train.accumulate)
         self.progress.started(plan)
@@ -255,8 +257,11 @@ class Trainer:
             bad = int(np.flatnonzero(~np.isfinite(loss))[0])
             step = at.step + (at.batch_in_step + bad) // self.train.accumulate + 1
             raise self._diverged(Where(at.epoch, done + bad, step), float(lr[bad]))
-        for value in loss.tolist():
-            at.loss += value * batch
+        counts = self.engine.counts(rows)
+        for value, many in zip(loss.tolist(), counts[self.engine.loss_places].tolist(), strict=True):
+            at.loss += value * many
+        for places in counts.keys() - {""}:
+            at.places[places] = at.places.get(places, 0) + int(counts[places].sum())
         for name, values in sums.items():
             total = at.totals.get(name, 0.0)
             for value in values.tolist():
@@ -291,13 +296,19 @@ class Trainer:
 
     def _state(self) -> TrainState:
         at = self.at
-        metrics = self.engine.metrics(at.totals, at.samples)
+        loss, metrics = self._so_far()
         speed = at.samples / at.epoch_seconds if at.epoch_seconds else 0.0
-        return TrainState(at.epoch + 1, at.step_in_epoch, at.loss / at.samples, metrics, speed)
+        return TrainState(at.epoch + 1, at.step_in_epoch, loss, metrics, speed)
+
+    def _so_far(self) -> tuple[float, dict[str, float]]:
+        """Loss and metrics of the steps of this epoch."""
+        at = self.at
+        counts = {"": at.samples, **at.places}
+        return at.loss / counts[self.engine.loss_places], self.engine.metrics(at.totals, counts)
 
     def _end_epoch(self, log: MetricsLog) -> None:
         at = self.at
-        train = Measured(at.samples, at.loss / at.samples, self.engine.metrics(at.totals, at.samples))
+        train = Measured(at.samples, *self._so_far())
         measured, took = {"train": train}, {"train": at.epoch_seconds}
         # Measure first: whoever interrupts that finds the epoch as it was, and measures it when the run goes on.
         if "validation" in self.dataset.splits:
@@ -312,7 +323,9 @@ class Trainer:
         self._select(measured)
         self._watch(measured)
         self._tell_schedule(measured)
-        at.step_in_epoch, at.samples, at.loss, at.totals, at.epoch_seconds = 0, 0, 0.0, {}, 0.0
+        at.step_in_epoch, at.samples, at.epoch_seconds = 0, 0, 0.0
+        at.loss, at.totals, at.places = 0.0, {}, {}
+        self.engine.forget()
 
     def _tell(self, log: MetricsLog, split: str, measured: Measured, seconds: float) -> None:
         line = {
@@ -394,11 +407,11 @@ class Trainer:
     def _evaluated(self, split: str) -> Measured:
         """What the weights give that are used, which may be averages; those in training stay as they are."""
         if self.train.average is None:
-            return self.engine.evaluate(self.dataset.visit(split))
+            return self.engine.evaluate(self.visit(split))
         weights = self.engine.weights()
         self.engine.load(self.used())
         try:
-            return self.engine.evaluate(self.dataset.visit(split))
+            return self.engine.evaluate(self.visit(split))
         finally:
             self.engine.load(weights)
 

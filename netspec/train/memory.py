@@ -36,12 +36,12 @@ def training_need(engine: Engine, batch: int, *, keeps_best: bool) -> Need:
         batch: The rows of a step.
         keeps_best: Whether the weights of the best epoch are kept beside those that are trained.
     """
-    made, threads = engine.prepared("step"), engine.threads("step", batch)
+    made, sizes = engine.prepared("step"), engine.lengths.largest(batch)
     weights = made.persistent_bytes()
-    sizes = [_NUMBER_BYTES * known(p.size) for p in engine.program.parameters.values()]
+    arrays = [_NUMBER_BYTES * known(p.size) for p in engine.program.parameters.values()]
     # A weight is drawn in float64 and copied once; checkpoints are written from one copy of one array after the other.
-    copies = 3 * max(sizes, default=0) + (sum(sizes) if keeps_best else 0)
-    return Need(weights, made.step_bytes(batch, threads), copies)
+    copies = 3 * max(arrays, default=0) + (sum(arrays) if keeps_best else 0)
+    return Need(weights, made.step_bytes(sizes, engine.threads("step", sizes)), copies)
 
 
 def check_training(engine: Engine, opened: Opened) -> None:
@@ -55,7 +55,7 @@ def check_training(engine: Engine, opened: Opened) -> None:
     left = room()
     if left is None or need.whole <= left.bytes:
         return
-    document, threads = engine.program.document, engine.threads("step", opened.batch)
+    document, threads = engine.program.document, engine.threads("step", engine.lengths.largest(opened.batch))
     notes = (
         f"weights and what the optimizer keeps of them take {amount(need.weights)}",
         f"copies, of the best weights and while weights are drawn or saved, {amount(need.copies)}",
@@ -78,7 +78,8 @@ def _smaller_batch(engine: Engine, opened: Opened, need: Need) -> tuple[str, ...
     left, batch = room(), 1 << (opened.batch - 1).bit_length() - 1
     made = engine.prepared("step")
     while left is not None and batch > 1:
-        whole = need.whole - need.step + made.step_bytes(batch, engine.threads("step", batch))
+        sizes = engine.lengths.largest(batch)
+        whole = need.whole - need.step + made.step_bytes(sizes, engine.threads("step", sizes))
         if whole <= left.bytes:
             return (f"a smaller batch takes less: `--set train.batch={batch}` takes {amount(whole)}",)
         batch //= 2

@@ -7,16 +7,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from netspec.catalog.augmentations import constants
+from netspec.catalog.losses import Loss
 from netspec.compiler.graph import key_of
+from netspec.data.batches import Feed, Visit
 from netspec.data.dataset import AnyDataset, Dataset, open_data
 from netspec.data.fieldtype import numbered_classes, stored_dtype
 from netspec.data.fitting import Fitted
 from netspec.diagnostics import Diagnostic, NetspecError, Report, SpecError
-from netspec.pipeline import FieldFacts, Program, class_weight_key
+from netspec.pipeline import Program, class_weight_key
 from netspec.spec.augmenting import AUGMENT
 from netspec.spec.binding import bind_targets
 from netspec.spec.document import Document
 from netspec.spec.lowering import Model, check_input
+from netspec.spec.reading import FieldFacts
 from netspec.spec.rows import check_spreads
 from netspec.tensortype import DType, known
 
@@ -44,10 +47,24 @@ class Opened:
         """What was fitted, and what augmentations stand on, by the graphs' input keys."""
         fitted = self.dataset.fitted
         return {
-            **scaling_constants(fitted),
+            **predictor_constants(self.program.document, fitted),
             **class_weights(self.program.document, fitted),
+            **loss_constants(self.program.document, fitted),
             **augmentation_constants(self.program),
         }
+
+    def feed(self) -> Feed:
+        """The batches that training goes through; where a state is carried, each goes on where the last one ended."""
+        train = self.program.document.train
+        if isinstance(self.dataset, Dataset) and self.program.carried:
+            return self.dataset.feed(train.seed, self.batch, shuffle=train.shuffle, carried=True)
+        return self.dataset.feed(train.seed, self.batch, shuffle=train.shuffle)
+
+    def visit(self, split: str) -> Visit:
+        """The rows of a split, to be measured."""
+        if isinstance(self.dataset, Dataset) and self.program.carried:
+            return self.dataset.visit(split, carried=True)
+        return self.dataset.visit(split)
 
     def classes_of_tables(self) -> dict[str, tuple[str, ...]]:
         """The names of the classes that metrics tell of by tables, where the data name them."""
@@ -122,6 +139,7 @@ def program_of(document: Document, dataset: AnyDataset, report: Report) -> Progr
         SpecError: if inputs, losses or layers do not fit them.
     """
     model = Model(document, report, dataset.fields)
+    check_targets(document, report)
     for given in document.network.inputs:
         if given.name not in dataset.fields:
             known = ", ".join(f"`{name}`" for name in dataset.fields)
@@ -143,8 +161,17 @@ def field_facts(dataset: AnyDataset) -> dict[str, FieldFacts]:
         scaling = dataset.fitted.fields[name].offset
         shape = None if scaling is None else tuple(scaling.shape)
         dtype = cast("DType", str(dataset.dtype(name)))
-        facts[name] = FieldFacts(type_, dtype, shape, dataset.middle(name))
+        facts[name] = FieldFacts(type_, dtype, shape, dataset.middle(name), **_stretches(dataset, name))
     return facts
+
+
+def _stretches(dataset: AnyDataset, name: str) -> dict[str, Any]:
+    """What the graphs must know of a field whose rows differ in length."""
+    column = dataset.ragged.get(name) if isinstance(dataset, Dataset) else None
+    if column is None:
+        return {}
+    spelled = {} if column.spellings is None else {"spelled": str(column.spellings.dtype)}
+    return {**spelled, "gaps": column.gaps is not None}
 
 
 def fitted_facts(fitted: Fitted) -> dict[str, FieldFacts]:
@@ -152,13 +179,49 @@ def fitted_facts(fitted: Fitted) -> dict[str, FieldFacts]:
     facts = {}
     for name, field in fitted.fields.items():
         shape = None if field.offset is None else tuple(field.offset.shape)
-        facts[name] = FieldFacts(field.type, stored_dtype(field.type), shape)
+        dtype = stored_dtype(field.type)
+        if len(field.type.lengths) > 1:  # the numbers of words, which are spelled in that type
+            facts[name] = FieldFacts(field.type, "int32", shape, spelled=dtype)
+        else:
+            facts[name] = FieldFacts(field.type, dtype, shape)
     return facts
 
 
 def scaling_constants(fitted: Fitted) -> dict[str, Array]:
     """Offsets and scales by the graphs' input keys."""
     return {f"data.{key}": array for key, array in fitted.to_arrays().items()}
+
+
+def predictor_constants(document: Document, fitted: Fitted) -> dict[str, Array]:
+    """All that prediction reads of what was fitted, by the graphs' input keys."""
+    return {**scaling_constants(fitted), **layer_constants(document, fitted)}
+
+
+def layer_constants(document: Document, fitted: Fitted) -> dict[str, Array]:
+    """What layers take from the field that they tell, by the graphs' input keys."""
+    targets = told_fields(document)
+    return {
+        f"{node.path}.{name}": array
+        for node in document.network.nodes
+        if node.layer is not None and node.path in targets
+        for field in [fitted.fields[targets[node.path]]]
+        for name, array in node.layer.constants(field.type, field.counts).items()
+    }
+
+
+def told_fields(document: Document) -> dict[str, str]:
+    """The field that each layer tells which a loss reads, by the layer's path."""
+    read = {b.output.path: b.target for b in document.losses if b.output is not None and not b.output.is_input}
+    return {path: target for path, target in read.items() if target is not None}
+
+
+def check_targets(document: Document, report: Report) -> None:
+    """Whether every layer that has to know what it tells is read by a loss."""
+    known = told_fields(document)
+    for node in document.network.nodes:
+        if node.layer is not None and node.layer.needs_target and node.path not in known:
+            message = f"no loss says which field `{node.path}` tells, and it has to know its classes"
+            report.error("ambiguous-target", message, node.span, helps=["add a loss that reads it"])
 
 
 def class_weights(document: Document, fitted: Fitted) -> dict[str, Array]:
@@ -171,6 +234,16 @@ def class_weights(document: Document, fitted: Fitted) -> dict[str, Array]:
             field = fitted.fields[loss.target]
             found[class_weight_key(i)] = np.array(loss.class_weight.weights(field.type, field.counts), np.float32)
     return found
+
+
+def loss_constants(document: Document, fitted: Fitted) -> dict[str, Array]:
+    """What losses take from how often each class is their target, by the graphs' input keys."""
+    return {
+        f"loss_{i}.{name}": array
+        for i, loss in enumerate(document.losses, 1)
+        if isinstance(loss.what, Loss) and loss.target is not None
+        for name, array in loss.what.constants(fitted.fields[loss.target].counts).items()
+    }
 
 
 def augmentation_constants(program: Program) -> dict[str, Array]:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.catalog.losses import Loss
 from netspec.data.pictures.rows import are_pictures, read_pictures
-from netspec.data.rows import encode_rows, read_rows, table_of_rows
+from netspec.data.rows import encode_rows, read_rows, table_of_rows, words_of_rows
 from netspec.data.table import Place
 from netspec.diagnostics import Report
 from netspec.pipeline import Program
 from netspec.runs.run import Run
 from netspec.spec.lowering import Model
+from netspec.tensortype import lengths as lengths_of
 from netspec.train.engine import Engine
-from netspec.train.opening import fitted_facts, scaling_constants
+from netspec.train.lengths import Samples
+from netspec.train.opening import fitted_facts, predictor_constants
 from netspec.train.session import best_weights, document_of, fitted_of
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ class Predictor:
     def predict(self, rows: Path | Sequence[Mapping[str, Any]], *, resize: bool = False) -> list[dict[str, Any]]:
         """A map for every row: for a category its class and each class's probability, else numbers.
 
-        Rows that are pictures begin with the name of each; ``resize`` makes them fit.
+        Rows that are pictures begin with the name of each; ``resize`` makes them fit. Of sequences there are lists,
+        beside those of the words that were read where there are as many.
 
         Raises:
             DataError: if a column is missing or a value does not fit.
@@ -56,16 +59,18 @@ class Predictor:
             table = table_of_rows(list(rows), Place("the rows", 0))
         outputs = self.outputs(encode_rows(table, fields, self.fitted, inputs), table.rows)
         named = self._named(outputs, table.rows)
+        for name, words in words_of_rows(table, fields, self.fitted, inputs).items():
+            named = [_beside(name, own, row) for own, row in zip(words, named, strict=True)]
         return [{"picture": name, **row} for name, row in zip(pictures, named, strict=True)] if pictures else named
 
-    def outputs(self, arrays: Mapping[str, Array], rows: int) -> dict[str, Array]:
-        """The network's outputs for ``rows`` rows of its inputs, as they are stored."""
+    def outputs(self, arrays: Mapping[str, Array], rows: int) -> dict[str, Samples]:
+        """The network's outputs for ``rows`` rows of its inputs, as they are stored: an array, or a list of lengths."""
         import numpy as np
 
         engine = Engine(
             self.program,
             arrays,
-            scaling_constants(self.fitted),
+            predictor_constants(self.document, self.fitted),
             seed=self.document.train.seed,
             threads=self._threads,
         )
@@ -74,13 +79,23 @@ class Predictor:
         engine.close()
         return outputs
 
-    def _named(self, outputs: Mapping[str, Array], count: int) -> list[dict[str, Any]]:
+    def _named(self, outputs: Mapping[str, Samples], count: int) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = [{} for _ in range(count)]
+        graph = dict(self.program.predict.outputs)
+        lengths = {name: len(lengths_of(graph[name].type.shape[0])) for name in outputs}
         for name, values in outputs.items():
             called, classes = self.answer(name)
+            decides = self._decides(name)
             for row, value in zip(rows, values, strict=True):
-                row.update(_decided(called, value, classes) if classes else _numbers(called, value))
+                told = _told(called, value, classes, lengths[name])
+                row.update({called: told[called]} if decides else told)
         return rows
+
+    def _decides(self, output: str) -> bool:
+        """Whether an output is a decision, of which there are no probabilities."""
+        ref = self.document.network.outputs[output]
+        layer = None if ref.is_input else self.document.network.node(ref.path).layer
+        return layer is not None and layer.decides
 
     def answer(self, output: str) -> tuple[str, tuple[str, ...]]:
         """What an output is called in predictions, and the names of the classes that it scores, if it does."""
@@ -95,11 +110,40 @@ class Predictor:
             target = binding.target or ""
             if binding.output == ref and isinstance(binding.what, Loss) and target in self.fitted.fields:
                 classes = self.fitted.fields[target].type.classes or ()
-                shape = self.program.values[ref].type.shape[1:]
-                width = shape[-1] if shape else 1
+                type_ = self.program.values[ref].type
+                width = type_.channels if type_.rank > 1 else 1
                 fits = len(classes) == width or (len(classes), width) == (2, 1)
                 return target, (classes if fits else ())
         return None, ()
+
+
+def _beside(name: str, words: list[str], row: dict[str, Any]) -> dict[str, Any]:
+    """What is predicted of a sentence, behind its words if that is something for each."""
+    fits = all(isinstance(told, list) and len(told) == len(words) for told in row.values())
+    return {name: words, **row} if fits and name not in row else row
+
+
+def _told(name: str, value: Any, classes: tuple[str, ...], lengths: int) -> dict[str, Any]:
+    """What is predicted of a sample: a class, or numbers; of a sequence lists, a class and its probability a step."""
+    if not lengths:
+        return _decided(name, value, classes) if classes else _numbers(name, value)
+    if not classes:
+        return {name: _nested(value)}
+    if lengths > 1:
+        each = [_told(name, step, classes, lengths - 1) for step in value]
+        return {key: [step[key] for step in each] for key in (name, f"{name}.probability")}
+    steps = [_decided(name, step, classes) for step in value]
+    chosen = [step[name] for step in steps]
+    shares = [step[f"{name}={label}"] for step, label in zip(steps, chosen, strict=True)]
+    return {name: chosen, f"{name}.probability": shares}
+
+
+def _nested(value: Any) -> list[Any]:
+    """A number for each place, or a list of them."""
+    if isinstance(value, list):
+        return [_nested(step) for step in value]
+    found: list[Any] = (value[:, 0] if value.ndim == 2 and value.shape[1] == 1 else value).tolist()
+    return found
 
 
 def _decided(target: str, scores: Array, classes: tuple[str, ...]) -> dict[str, Any]:

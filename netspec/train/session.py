@@ -141,11 +141,10 @@ class Session:
 
     def _test(self) -> dict[str, float] | None:
         """Loss and metrics of the best weights on the test split, if there is one."""
-        dataset = self.opened.dataset
-        if not len(dataset.splits.get("test", ())):
+        if not len(self.opened.dataset.splits.get("test", ())):
             return None
         self.engine.load(self.trainer.best or self.trainer.used())
-        measured = self.engine.evaluate(dataset.visit("test"))
+        measured = self.engine.evaluate(self.opened.visit("test"))
         return {"loss": measured.loss, **measured.metrics}
 
 
@@ -275,7 +274,7 @@ def _finished(run: Run) -> RunChoiceError:
 def _engine(opened: Opened, threads: int | None, progress: Progress) -> Engine:
     return Engine(
         opened.program,
-        opened.dataset.columns,
+        opened.dataset.arrays,
         opened.constants,
         seed=opened.program.document.train.seed,
         threads=threads,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from netspec.compiler.graph import Graph, Node, key_of
 from netspec.diagnostics import ChoiceError, Diagnostic
+from netspec.inspection import STATED_LENGTH
 from netspec.pipeline import Kind, Program
+from netspec.spec.places import ROWS_OF_DATA
 from netspec.tensortype import ShapeError, TensorType, bind, known
 from netspec.train.engine import Engine
 
@@ -88,14 +90,14 @@ def time_kernels(
 
     timed = time_calls(program, kind, threads=threads, compiling=compiling)
     limit = measured_fma_limit(load, timed.threads)
-    return Timing(kind, timed.batch, timed.threads, timed.seconds, timed.waiting, limit, _kernels(timed))
+    return Timing(kind, timed.sizes["B"], timed.threads, timed.seconds, timed.waiting, limit, _kernels(timed))
 
 
 @dataclass(frozen=True)
 class TimedCalls:
     """A step, and the calls of its program in their order with the seconds of each, as a mean over the threads."""
 
-    batch: int
+    sizes: Mapping[str, int]
     threads: int
     seconds: float
     waiting: float
@@ -115,7 +117,12 @@ def time_calls(
     batch = FULL_BATCH if batch == "full" else batch
     engine = engine_without_data(program, kind, batch, threads=threads, compiling=compiling)
     try:
-        return _measured(engine, engine.linked(kind, batch, ticks=True), kind, SECONDS if seconds is None else seconds)
+        return _measured(
+            engine,
+            engine.linked(kind, engine.lengths.largest(batch), ticks=True),
+            kind,
+            SECONDS if seconds is None else seconds,
+        )
     finally:
         engine.close()
 
@@ -138,23 +145,33 @@ def engine_without_data(
 
 
 def _made_up(graph: Graph, rows: int) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Stored fields and fitted constants that a graph reads: pixels and numbers at random, category 0."""
+    """Stored fields and fitted constants that a graph reads: pixels and numbers at random, category 0.
+
+    Samples whose lengths differ have `STATED_LENGTH` steps.
+    """
     import numpy as np
 
     from netspec.compiler.codegen.memory import keep
 
     rng = np.random.default_rng(0)
 
-    def draw(type_: TensorType) -> Array:
-        shape = (rows, *map(known, type_.shape[1:]))
+    def draw(key: str, type_: TensorType) -> Array:
+        if key.endswith(".lengths"):
+            return np.full(rows, STATED_LENGTH, np.int32)
+        shape = (rows if type_.shape[:1] == (ROWS_OF_DATA,) else rows + STATED_LENGTH, *map(known, type_.shape[1:]))
         if len(shape) > 2 and type_.dtype == "uint8":
             return rng.integers(0, 256, shape, np.uint8)
         return rng.normal(size=shape).astype(np.float32) if type_.dtype == "float32" else np.zeros(shape, type_.dtype)
 
     try:
-        given = {key_of(value).removeprefix("data."): keep(draw(value.type)) for value in graph.inputs_of("stored")}
+        given = {
+            key_of(value).removeprefix("data."): keep(draw(key_of(value), value.type))
+            for value in graph.inputs_of("stored")
+        }
         fitted = [value for value in graph.inputs_of("constant") if "/stream_" not in key_of(value)]
         constants = {key_of(value): np.ones([known(n) for n in value.type.shape], np.float32) for value in fitted}
+        for value in graph.inputs_of("parameter", "state"):
+            known(value.type.elements)
     except ShapeError as unknown:
         message = f"kernels cannot be timed without the data: {unknown}"
         helps = ("give a vocabulary its `max_size`",)
@@ -180,7 +197,7 @@ def _measured(engine: Engine, linked: Linked, kind: Kind, seconds: float) -> Tim
     found = list(zip(linked.calls, linked.program.labels, np.median(rows, axis=0).tolist(), strict=True))
     waiting = sum(took for _, label, took in found if label == "barrier")
     calls = tuple((call, took) for call, _, took in found if call is not None)
-    return TimedCalls(linked.batch, linked.threads, float(np.median(totals)) / steps, waiting, calls)
+    return TimedCalls(linked.sizes, linked.threads, float(np.median(totals)) / steps, waiting, calls)
 
 
 def _round(engine: Engine, linked: Linked, kind: Kind, steps: int) -> float:
@@ -209,7 +226,7 @@ def _kernels(timed: TimedCalls) -> tuple[TimedKernel, ...]:
     def macs(call: Call, took: float) -> int:
         if took < longest[call.node]:
             return 0
-        return known(bind(call.node.op.multiply_adds([v.type for v in call.node.inputs]), {"B": timed.batch}))
+        return known(bind(call.node.op.multiply_adds([v.type for v in call.node.inputs]), timed.sizes))
 
     return tuple(
         TimedKernel(

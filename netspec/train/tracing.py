@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from netspec.data.batches import epoch_order
 from netspec.data.dataset import Dataset
 from netspec.diagnostics import ChoiceError, Diagnostic, suggestion
 from netspec.pipeline import DELTA, INPUT, NET, OUTPUT, ROW_LOSS
@@ -17,6 +16,7 @@ from netspec.runs.run import Run
 from netspec.spec.document import Document
 from netspec.train.engine import Engine
 from netspec.train.gathering import Gathering
+from netspec.train.lengths import one_behind_the_other
 from netspec.train.loop import Limits, Trainer
 from netspec.train.opening import Opened, check_batches, check_trainable, missing_for_training, open_spec
 from netspec.train.progress import Progress, Silent
@@ -72,7 +72,7 @@ class Trace:
     inputs: Mapping[str, Array]
     targets: Mapping[str, Any]
     loss: float | None
-    """Of the row, before the step."""
+    """Of the row, before the step; of a sequence the mean over its places."""
     mean_loss: float | None
     """Of the batch, before the step."""
     layers: tuple[TracedLayer, ...]
@@ -131,7 +131,7 @@ def trace(
     _in_memory(opened)
     engine = Engine(
         opened.program,
-        opened.dataset.columns,
+        opened.dataset.arrays,
         opened.constants,
         seed=document.train.seed,
         threads=threads,
@@ -188,13 +188,16 @@ def _first_step(trainer: Trainer, opened: Opened, row: int | None) -> int:
 
     if row is None:
         return 1
-    dataset, train = _in_memory(opened), opened.program.document.train
-    places = np.flatnonzero(epoch_order(dataset.splits["train"], train.seed, 0, shuffle=train.shuffle) == row)
-    if not len(places):
-        split = next(name for name, rows in dataset.splits.items() if row in rows)
-        message = f"row {row + 1} is of the split `{split}`, and steps are taken on `train`"
-        raise ChoiceError(Diagnostic("no-such-row", message))
-    return int(places[0]) // (trainer.batch * trainer.train.accumulate) + 1
+    done, batches = 0, trainer.steps.batches
+    while done < batches:
+        part = trainer.feed.take(0, done, batches - done)
+        found = np.flatnonzero((part == row).any(axis=1))
+        if len(found):
+            return (done + int(found[0])) // trainer.train.accumulate + 1
+        done += len(part)
+    split = next(name for name, rows in _in_memory(opened).splits.items() if row in rows)
+    message = f"row {row + 1} is of the split `{split}`, and steps are taken on `train`"
+    raise ChoiceError(Diagnostic("no-such-row", message))
 
 
 def _reach(trainer: Trainer, step: int) -> _Step:
@@ -245,11 +248,11 @@ def _traced(opened: Opened, engine: Engine, step: _Step, asked: int | None, path
         rate=step.rate,
         inputs={name: _input(opened, of_row, name, row) for name in opened.program.inputs},
         targets={b.target: _target(opened, b.target, row) for b in document.losses if b.target},
-        loss=float(of_row[ROW_LOSS]) if ROW_LOSS in of_row else None,
+        loss=float(of_row[ROW_LOSS].mean()) if ROW_LOSS in of_row else None,
         mean_loss=mean,
         layers=_layers(opened, paths, of_row, weights, engine.weights()),
-        before={name: array[0] for name, array in before.items()},
-        after={name: array[0] for name, array in after.items()},
+        before={name: one_behind_the_other(array[0]) for name, array in before.items()},
+        after={name: one_behind_the_other(array[0]) for name, array in after.items()},
     )
 
 
@@ -261,9 +264,10 @@ def _taken(engine: Engine, step: _Step, row: int) -> tuple[dict[str, Array], flo
     losses = []
     for rows, gathering in step.batches:
         found = engine.trace(rows, step.number, step.rate or 0.0, gathering)
-        losses += [found[ROW_LOSS]] if ROW_LOSS in found else []
+        losses += [one_behind_the_other(found[ROW_LOSS])] if ROW_LOSS in found else []
         for place in np.flatnonzero(rows == row)[:1].tolist():
-            of_row = {name: array[place] for name, array in found.items() if array.ndim}
+            rowed = {name: array for name, array in found.items() if isinstance(array, list) or array.ndim}
+            of_row = {name: one_behind_the_other(array[place]) for name, array in rowed.items()}
     return of_row, float(np.concatenate(losses).mean()) if losses else None
 
 
@@ -288,13 +292,22 @@ def _layers(
 def _input(opened: Opened, of_row: Mapping[str, Array], name: str, row: int) -> Array:
     """What the network reads: scaled numbers, or an index as it is."""
     found = of_row.get(f"{INPUT}{name}")
-    return opened.dataset.columns[name][row] if found is None else found
+    return _stored(opened, name, row) if found is None else found
 
 
 def _target(opened: Opened, name: str, row: int) -> Any:
     """The class by its name, or numbers in the units of the data."""
-    value, classes = opened.dataset.columns[name][row], opened.dataset.fields[name].classes
-    return classes[int(value)] if classes and not value.shape else value.tolist()
+    value, classes = _stored(opened, name, row), opened.dataset.fields[name].classes
+    if not classes or value.dtype.kind == "f":
+        return value.tolist()
+    return classes[int(value)] if not value.shape else [classes[int(i)] for i in value.reshape(-1)]
+
+
+def _stored(opened: Opened, name: str, row: int) -> Array:
+    """What the data hold for a row: of a sequence its own steps."""
+    dataset = _in_memory(opened)
+    found: Array = dataset.ragged[name].padded([row])[0] if name in dataset.ragged else dataset.columns[name][row]
+    return found
 
 
 def _row_of(opened: Opened, asked: int) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from netspec.catalog.head import Head
 from netspec.catalog.initializers import Initializer
 from netspec.catalog.layers import Layer
 from netspec.catalog.scope import Incoming, Scope
@@ -15,7 +16,7 @@ from netspec.compiler.autodiff.reverse import gradients
 from netspec.compiler.graph import GraphBuilder, Value
 from netspec.compiler.graph.interpreter import interpret
 from netspec.compiler.ops import Reduce
-from netspec.tensortype import BATCH, Dim, DType, TensorType
+from netspec.tensortype import Dim, DType, TensorType, merged
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Weights:
     asked: dict[str, tuple[tuple[Dim, ...], Initializer, tuple[Dim, Dim]]] = field(default_factory=dict)
     followed: dict[str, tuple[Value, float]] = field(default_factory=dict)
     frozen: bool = False
+    extents: dict[Value, Dim] = field(default_factory=dict)
 
     def parameter(
         self,
@@ -48,6 +50,24 @@ class Weights:
     def follow(self, path: str, name: str, found: Value, rate: float) -> None:
         self.followed[name] = found, rate
 
+    def steps(self, g: GraphBuilder, rows: Dim) -> Value:
+        raise NotImplementedError("no sample here has an end")
+
+    def resumed(self, g: GraphBuilder, path: str, state: str, start: Value, *, asked: bool) -> Value:
+        return start
+
+    def leave(self, path: str, state: str, value: Value) -> None:
+        pass
+
+    def real(self, g: GraphBuilder, rows: Dim) -> Value | None:
+        return None
+
+    def size_of(self, index: Value) -> Dim | None:
+        return self.extents.get(index)
+
+    def head_of(self, value: Value) -> Head | None:
+        return None
+
 
 @dataclass
 class Bench:
@@ -61,8 +81,8 @@ class Bench:
         self.scope = Scope(self.graph, "layer", self.weights, training=self.training)
 
     def input(self, name: str, *shape: Dim, dtype: DType = "float32", batch: bool = True) -> Value:
-        """An input; a sample's shape, so the batch is put before it."""
-        return self.graph.input(name, TensorType(dtype, (BATCH, *shape) if batch else shape), "stored")
+        """An input; a sample's shape, so the batch is put before it, and lengths are one axis with it."""
+        return self.graph.input(name, TensorType(dtype, merged(shape) if batch else shape), "stored")
 
     def values(self, outputs: Mapping[str, Value], arrays: Mapping[str, Any], **sizes: int) -> dict[str, Any]:
         given = {key: np.asarray(value) for key, value in arrays.items()}
@@ -71,6 +91,13 @@ class Bench:
     def value(self, output: Value, **arrays: Any) -> Any:
         """One value, by the interpreter."""
         return self.values({"y": output}, arrays)["y"]
+
+    def along(self, output: Value, x: Any, name: str = "x", **arrays: Any) -> Any:
+        """One value ``[B, T, ...]`` of an input ``[B, T, ...]`` with a length, by the interpreter."""
+        batch, steps = x.shape[:2]
+        by_time = x.swapaxes(0, 1).reshape(steps * batch, *x.shape[2:])
+        made = self.values({"y": output}, {name: by_time, **arrays}, B=batch, T=steps)["y"]
+        return made.reshape(steps, batch, *made.shape[1:]).swapaxes(0, 1)
 
     def gradient(self, output: Value, wrt: Sequence[Value], **arrays: Any) -> list[Any]:
         """The gradients of the sum of ``output``."""

@@ -86,7 +86,7 @@ def test_it_is_the_adjoint_of_the_convolution_that_it_turns_round() -> None:
 
 def test_frames_of_a_video() -> None:
     _, _, y = layer_on("conv2d_transpose", size("T"), 5, 5, 1, filters=2, kernel=3)
-    assert y.type.shape == (BATCH, size("T"), 7, 7, 2)
+    assert y.type.shape == (BATCH * size("T"), 7, 7, 2)
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,9 @@ def test_dense_without_bias() -> None:
 
 def test_dense_is_the_same_at_every_length() -> None:
     bench, y = built("dense", (T, 4), units=3)
-    assert y.type.shape == (BATCH, T, 3)
+    assert y.type.shape == (BATCH * T, 3)
     x, w, b = RNG.normal(size=(5, 7, 4)), RNG.normal(size=(4, 3)), RNG.normal(size=3)
-    np.testing.assert_allclose(bench.value(y, **{"x0": x, "layer.kernel": w, "layer.bias": b}), x @ w + b)
+    np.testing.assert_allclose(bench.along(y, x, "x0", **{"layer.kernel": w, "layer.bias": b}), x @ w + b)
 
 
 def test_dense_with_sizes_that_the_data_tell() -> None:
@@ -79,9 +79,9 @@ def test_maxout() -> None:
 def test_maxout_along_a_length_and_without_bias() -> None:
     bench, y = built("maxout", (T, 4), units=3, bias=False)
     assert list(bench.weights.asked) == ["kernel"]
-    assert y.type.shape == (BATCH, T, 3)
+    assert y.type.shape == (BATCH * T, 3)
     x, w = RNG.normal(size=(2, 7, 4)), RNG.normal(size=(4, 6))
-    found = bench.value(y, **{"x0": x, "layer.kernel": w})
+    found = bench.along(y, x, "x0", **{"layer.kernel": w})
     np.testing.assert_allclose(found, (x @ w).reshape(2, 7, 2, 3).max(axis=2))
     assert built("maxout", (WORDS,), units=WORDS)[1].type.shape == (BATCH, WORDS)
 
@@ -158,10 +158,10 @@ def test_flatten_row_by_row() -> None:
     bench, y = built("flatten", (2, 3, 4))
     x = RNG.normal(size=(5, 2, 3, 4))
     np.testing.assert_array_equal(bench.value(y, x0=x), x.reshape(5, 24))
-    assert built("flatten", (T, 2, 3))[1].type.shape == (BATCH, T, 6)
+    assert built("flatten", (T, 2, 3))[1].type.shape == (BATCH * T, 6)
     bench, y = built("flatten", (7,))
     assert y == bench.input("x0", 7)
-    with pytest.raises(ShapeError, match="acts on fixed axes"):
+    with pytest.raises(ShapeError, match="lengths stand before fixed axes"):
         built("flatten", (2, T, 3))
 
 
@@ -169,7 +169,7 @@ def test_reshape_row_by_row() -> None:
     bench, y = built("reshape", (6, 4), shape=[2, 3, 4])
     x = RNG.normal(size=(5, 6, 4))
     np.testing.assert_array_equal(bench.value(y, x0=x), x.reshape(5, 2, 3, 4))
-    assert built("reshape", (T, 6), shape=[2, 3])[1].type.shape == (BATCH, T, 2, 3)
+    assert built("reshape", (T, 6), shape=[2, 3])[1].type.shape == (BATCH * T, 2, 3)
     with pytest.raises(ShapeError, match=r"`reshape` to \[5, 5\] needs 25 values, got \[6, 4\], which holds 24"):
         built("reshape", (6, 4), shape=[5, 5])
 
@@ -192,7 +192,10 @@ def test_concat() -> None:
     a, b = RNG.normal(size=(5, 3, 2)), RNG.normal(size=(5, 3, 4))
     bench, y = built("concat", (3, 2), (3, 4))
     np.testing.assert_array_equal(bench.value(y, x0=a, x1=b), np.concatenate([a, b], axis=2))
-    assert built("concat", (T, 100), (T, 50))[1].type.shape == (BATCH, T, 150)
+    assert built("concat", (T, 100), (T, 50))[1].type.shape == (BATCH * T, 150)
+    assert built("concat", (T, 2, 3), (T, 5, 3), axis=1)[1].type.shape == (BATCH * T, 7, 3)
+    with pytest.raises(ShapeError, match=r"has no axis 0 in \[T, 3\]"):
+        built("concat", (T, 3), (T, 3), axis=0)
     assert built("concat", (2, 3), (5, 3), axis=0)[1].type.shape == (BATCH, 7, 3)
     with pytest.raises(ShapeError, match=r"needs all other axes equal, got \[3, 2\] and \[4, 2\]"):
         built("concat", (3, 2), (4, 2))

@@ -206,3 +206,38 @@ def test_the_catalog_loads_nothing_heavy() -> None:
     heavy = "import sys; print([m for m in ('numpy', 'numba', 'llvmlite', 'sklearn') if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", imports + heavy], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+TAGS = ("O", "B-PER", "I-PER", "E-PER", "S-PER", "B-LOC", "I-LOC", "E-LOC", "S-LOC")
+
+# Sentences as they are tagged and as they were to be, and how many stretches are right, given and wanted.
+STRETCHES: list[tuple[list[tuple[str, str]], tuple[int, int, int]]] = [
+    ([("B-PER E-PER O S-LOC", "B-PER E-PER O S-LOC")], (2, 2, 2)),
+    ([("B-PER I-PER O S-PER", "B-PER E-PER O S-LOC")], (1, 2, 2)),  # what does not end as it should is there
+    ([("B-LOC E-LOC", "S-LOC S-LOC")], (0, 1, 2)),
+    ([("B-PER E-PER", "B-LOC E-LOC")], (0, 1, 1)),
+    ([("I-PER", "S-PER"), ("I-PER", "S-PER")], (2, 2, 2)),  # none goes on in the next sentence
+    ([("I-PER I-LOC E-LOC", "S-PER B-LOC E-LOC")], (2, 2, 2)),  # another type begins another one
+    ([("E-PER E-PER", "S-PER S-PER")], (2, 2, 2)),
+    ([("B-PER B-PER I-PER", "S-PER B-PER E-PER")], (2, 2, 2)),
+    ([("O O O", "O S-PER O"), ("S-LOC", "O")], (0, 1, 1)),
+]
+
+
+@pytest.mark.parametrize(("sentences", "counts"), STRETCHES)
+def test_entity_f1_counts_whole_stretches(sentences: list[tuple[str, str]], counts: tuple[int, int, int]) -> None:
+    metric = made("entity_f1", {})
+    assert isinstance(metric, Collected)
+    rows = [
+        (TAGS.index(given), TAGS.index(wanted), float(place == 0))
+        for tagged, target in sentences
+        for place, (given, wanted) in enumerate(zip(tagged.split(), target.split(), strict=True))
+    ]
+    right, given, wanted = counts
+    assert metric.finish(np.array(rows), TAGS) == pytest.approx(2 * right / (given + wanted))
+
+
+def test_entity_f1_without_stretches_is_not_defined() -> None:
+    metric = made("entity_f1", {})
+    assert isinstance(metric, Collected)
+    assert np.isnan(metric.finish(np.zeros((3, 3)), TAGS))

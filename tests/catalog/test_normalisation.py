@@ -11,7 +11,7 @@ from catalog_graphs import Bench
 from netspec.catalog.layers import Layer
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import apply
-from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, size
+from netspec.tensortype import Dim, ShapeError, TensorType, merged, size
 
 Array = np.ndarray[Any, np.dtype[Any]]
 RNG = np.random.default_rng(0)
@@ -24,7 +24,7 @@ def built(kind: str, *shape: Dim, training: bool = True, frozen: bool = False, *
     assert isinstance(layer, Layer)
     made = layer.build(bench.scope, bench.input("x", *shape))
     assert isinstance(made, Value)
-    assert made.type.shape == (BATCH, *shape)
+    assert made.type.shape == merged(shape)
     return bench, made
 
 
@@ -91,12 +91,9 @@ def test_a_frozen_batch_norm_uses_running_statistics_in_training() -> None:
     assert not bench.weights.followed
 
 
-def test_batch_norm_takes_lengths_and_places_together() -> None:
-    bench, y = built("batch_norm", size("T"), 4, scale=False, bias=False)
-    x = RNG.normal(size=(3, 7, 4))
-    flat, expected = built("batch_norm", 4, scale=False, bias=False)
-    assert bench.scope.spread == BATCH * size("T")
-    np.testing.assert_allclose(bench.value(y, x=x).reshape(21, 4), flat.value(expected, x=x.reshape(21, 4)))
+def test_batch_norm_refuses_batches_that_are_filled_up() -> None:
+    with pytest.raises(ShapeError, match=r"one of \[T, 4\] is filled up behind its samples"):
+        built("batch_norm", size("T"), 4)
 
 
 def from_pytorch(kind: str, fields: dict[str, Any], torch: Any) -> Any:
@@ -170,7 +167,7 @@ def test_every_step_of_a_length_is_normalised_by_itself(kind: str) -> None:
     still, expected = built(kind, 3, 4, **fields)
     x = RNG.normal(size=(2, 5, 3, 4))
     weights = {k: v for k, v in drawn(still, 10, 3, 4).items() if k.startswith("layer.")}
-    got, one = bench.value(y, x=x, **weights), still.value(expected, x=x.reshape(10, 3, 4), **weights)
+    got, one = bench.along(y, x, **weights), still.value(expected, x=x.reshape(10, 3, 4), **weights)
     np.testing.assert_allclose(got.reshape(10, 3, 4), one)
 
 

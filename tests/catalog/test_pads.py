@@ -47,9 +47,9 @@ def test_what_was_padded_is_cropped_to_itself(
 
 def test_frames_of_a_video_are_padded_each() -> None:
     bench, _, y = layer_on("zero_pad", size("T"), 3, 2, 1, space=1)
-    assert y.type.shape == (BATCH, size("T"), 5, 4, 1)
+    assert y.type.shape == (BATCH * size("T"), 5, 4, 1)
     video = RNG.normal(size=(2, 4, 3, 2, 1))
-    np.testing.assert_array_equal(bench.value(y, x=video), np.pad(video, [(0, 0), (0, 0), (1, 1), (1, 1), (0, 0)]))
+    np.testing.assert_array_equal(bench.along(y, video), np.pad(video, [(0, 0), (0, 0), (1, 1), (1, 1), (0, 0)]))
 
 
 def test_channels_that_the_data_will_tell() -> None:

@@ -184,9 +184,9 @@ def test_local_layers_agree_with_their_definition(shape: tuple[int, ...], fields
 )
 def test_frames_of_a_video(kind: str, fields: dict[str, Any]) -> None:
     bench, _, y = layer_on(kind, size("T"), 4, 4, 1, **fields)
-    assert y.type.shape[:2] == (BATCH, size("T"))
+    assert y.type.shape[0] == BATCH * size("T")
     still, _, frame = layer_on(kind, 4, 4, 1, **fields)
     weights = {f"layer.{name}": RNG.normal(size=asked[0]) for name, asked in bench.weights.asked.items()}
     video = RNG.normal(size=(2, 3, 4, 4, 1))
-    found = bench.value(y, x=video, **weights)
+    found = bench.along(y, video, **weights)
     np.testing.assert_allclose(found[1], still.value(frame, x=video[1], **weights))

@@ -36,9 +36,9 @@ def test_an_activation_of_the_distance() -> None:
 
 def test_the_same_centres_along_a_length() -> None:
     bench, _, y = layer_on("rbf", size("T"), 4, units=3)
-    assert y.type.shape == (BATCH, size("T"), 3)
+    assert y.type.shape == (BATCH * size("T"), 3)
     x, w = RNG.normal(size=(2, 5, 4)), RNG.normal(size=(4, 3))
-    found = bench.value(y, **{"x": x, "layer.kernel": w})
+    found = bench.along(y, x, **{"layer.kernel": w})
     np.testing.assert_allclose(found, ((x[..., None] - w) ** 2).sum(axis=2))
 
 

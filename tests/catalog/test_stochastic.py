@@ -33,7 +33,7 @@ def test_whole_channels_are_dropped(space: tuple[int, ...]) -> None:
 
 def test_channels_along_a_length() -> None:
     bench, _, y = layer_on("spatial_dropout", size("T"), 20, rate=0.5)
-    found = bench.value(y, x=np.ones((6, 9, 20)), **STREAM, step=3.0)
+    found = bench.along(y, np.ones((6, 9, 20)), **STREAM, step=3.0)
     assert set(np.unique(found)) == {0, 2}
     assert np.array_equal(found, np.broadcast_to(found[:, :1], found.shape))
 

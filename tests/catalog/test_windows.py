@@ -40,9 +40,9 @@ def test_the_odd_pixel_of_same_goes_after() -> None:
 
 def test_frames_of_a_video() -> None:
     bench, _, y = built("conv2d", size("T"), 5, 5, 1, filters=2, kernel=3)
-    assert y.type.shape == (BATCH, size("T"), 3, 3, 2)
+    assert y.type.shape == (BATCH * size("T"), 3, 3, 2)
     video, kernel = RNG.normal(size=(2, 4, 5, 5, 1)), RNG.normal(size=(3, 3, 1, 2))
-    got = bench.value(y, **{"x": video, "layer.kernel": kernel, "layer.bias": np.zeros(2)})
+    got = bench.along(y, video, **{"layer.kernel": kernel, "layer.bias": np.zeros(2)})
     _, _, still = single = built("conv2d", 5, 5, 1, filters=2, kernel=3)
     frame = single[0].value(still, **{"x": video[1, 2:3], "layer.kernel": kernel, "layer.bias": np.zeros(2)})
     np.testing.assert_allclose(got[1, 2], frame[0])

@@ -215,6 +215,18 @@ def test_predict_prints_csv_or_json(run: Run, api: SimpleNamespace, tmp_path: Pa
     assert run("predict", "@last", "none.csv").exit_code == 2
 
 
+def test_predict_prints_a_line_for_each_step_of_sequences(run: Run, api: SimpleNamespace, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").touch()
+    rows: list[dict[str, Any]] = [
+        {"words": ["a", ","], "tags": ["O", "B-X"], "p": [0.5, 1.0]},
+        {"words": ["b"], "tags": ["O"], "p": [1.0]},
+    ]
+    api.predict = lambda name, path, threads, resize: SimpleNamespace(run=Path(name), rows=rows)
+    assert run("predict", "@last", "in.txt").stdout == 'row,words,tags,p\n1,a,O,0.5\n1,",",B-X,1\n2,b,O,1\n'
+    rows[1]["p"] = [1.0, 2.0]  # what does not go by the same steps stays in one cell
+    assert run("predict", "@last", "in.txt").stdout.splitlines()[2] == '"[""b""]","[""O""]","[1.0, 2.0]"'
+
+
 def test_gradcheck_names_the_wrong_weight(run: Run, api: SimpleNamespace) -> None:
     rows = [
         SimpleNamespace(name="dense_1.kernel", shape=(2, 2), error=1.3e-7, passed=True),

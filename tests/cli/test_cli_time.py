@@ -33,7 +33,7 @@ def test_the_kernels_make_the_step(run: Run, spec: str) -> None:
     step = api.compile(SPECS / f"{spec}.yaml").program.step
     from netspec.compiler.graph.cost import multiply_adds
 
-    assert sum(kernel["macs"] for kernel in facts["kernels"]) == multiply_adds(step, facts["batch"])
+    assert sum(kernel["macs"] for kernel in facts["kernels"]) == multiply_adds(step, {"B": facts["batch"]})
 
 
 def test_a_spec_that_trains_nothing_has_its_prediction_timed(run: Run) -> None:

@@ -72,7 +72,7 @@ class Compiled:
             addresses(self.executable),
             store,
             stored,
-            batch=batch,
+            sizes={"B": batch},
             capacity=steps,
             threads=threads,
         )

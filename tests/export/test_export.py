@@ -154,7 +154,12 @@ def test_the_gallery_is_exported_to_every_format(entry: Any, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("spec", ODD, ids=lambda path: path.stem)
 def test_odd_networks_are_exported_to_every_format(spec: Path, tmp_path: Path) -> None:
-    for one in api.export(trained(spec, tmp_path), list(FORMATS), tmp_path):
+    run = trained(spec, tmp_path)
+    if "[T]" in spec.read_text():
+        with pytest.raises(NetspecError, match="no format writes networks of samples that differ in length"):
+            api.export(run, list(FORMATS), tmp_path)
+        return
+    for one in api.export(run, list(FORMATS), tmp_path):
         assert difference(one) < 1e-4
 
 

@@ -11,6 +11,7 @@ from netspec.diagnostics import Report, SpecError
 from netspec.spec.check import check, check_shapes
 from netspec.spec.document import Document, load
 from netspec.spec.lowering import Model, input_type
+from netspec.spec.places import Places
 
 
 def spec(layers: str, more: str = "", inputs: str = "{x: [4]}") -> Document:
@@ -219,7 +220,7 @@ def test_sizes_become_numbers_once_they_are_known() -> None:
     model = Model(document, Report(), {"x": number(4), "label": category(("a", "b", "c"))})
     g = GraphBuilder()
     (given,) = document.network.inputs
-    model.build(g, {"x": g.input("x", input_type(given, None), "stored")}, training=False)
+    model.build(g, {"x": g.input("x", input_type(given, None), "stored")}, Places((), {}), training=False)
     assert model.parameters["dense_1.kernel"].shape == (4, 6)
 
 

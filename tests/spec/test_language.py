@@ -35,7 +35,7 @@ KINDS: Final = {
         "metric entity_f1",
     ],
     "captioning": [
-        "cell conditioned", "source shapes", "field tokens", "field shift", "layer conv2d", "layer max_pool2d",
+        "source shapes", "field tokens", "field shift", "layer conv2d", "layer max_pool2d",
         "layer embedding", "metric perplexity", "metric bleu", "key decode",
     ],
     "cbow": [
@@ -43,7 +43,7 @@ KINDS: Final = {
         "schedule polynomial",
     ],
     "elman_lm": [
-        "cell elman", "source stream", "layer one_hot", "schedule plateau", "metric perplexity", "key decode",
+        "source stream", "layer one_hot", "schedule plateau", "metric perplexity", "key decode",
     ],
     "googlenet": [
         "layer conv2d", "layer max_pool2d", "layer avg_pool2d", "layer lrn", "layer global_avg_pool2d", "metric top_k",

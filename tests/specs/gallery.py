@@ -56,12 +56,14 @@ def public_set(spec: Path) -> Source | None:
 def is_real(spec: Path) -> bool:
     """Whether it reads what NETSPEC_DATA holds: a public data set, or a table that does not lie beside the spec."""
     text = spec.read_text(encoding="utf-8")
-    return public_set(spec) is not None or any(word in text for word in ("{idx:", "tabular/"))
+    return public_set(spec) is not None or any(word in text for word in ("{idx:", "tabular/", "conll2002/", "mr/"))
 
 
 def trains_for(spec: Path) -> list[pytest.MarkDecorator]:
     """The marks of what a test of every change has no time for: data of MNIST's size, and many epochs of it."""
     source = public_set(spec)
+    if "conll2002/" in spec.read_text(encoding="utf-8"):
+        return [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(0)]
     if source is None or sum((source.sizes() or {}).values()) < 20_000:
         return []
     long = [pytest.mark.long, pytest.mark.timeout(0)] if document_of(spec).train.epochs > 20 else []

@@ -23,16 +23,21 @@ def whole(kind: type[Any]) -> str:
     """
     network = yaml.safe_load(FAMILY.spec(kind))["network"]
     inputs = network["inputs"]
-    if len(inputs) == 1:
+    indices = {name: given for name, given in inputs.items() if isinstance(given, dict)}
+    if len(inputs) == 1 and not indices:
         network["layers"].insert(0, {"affine": {"per": "element", "name": "front"}})
+    random = {name: {"index": given["size"], "shape": given["shape"]} for name, given in indices.items()}
     output = api.compile(yaml.safe_dump({"netspec": 1, "network": network})).summary()["layers"][-1]["output"]
-    spec = {
+    spec: dict[str, Any] = {
         "netspec": 1,
         "name": kind.kind,
-        "data": {"source": {"random": {"rows": 3, "fields": {**inputs, "wanted": output}}}},
+        "data": {"source": {"random": {"rows": 3, "fields": {**inputs, **random, "wanted": output}}}},
         "network": network,
         "loss": "mse",
     }
+    if kind.kind == "crf":  # whose value is classes: it learns by their likelihood
+        spec["loss"] = "negative_log_likelihood"
+        spec["data"]["source"]["random"]["fields"]["wanted"] = {"index": 5, "shape": ["T"]}
     return str(yaml.safe_dump(spec, sort_keys=False))
 
 

@@ -12,7 +12,7 @@ from netspec.compiler.formula import Formula, FormulaError, parse
 from netspec.compiler.formula.expr import names
 from netspec.compiler.graph import Value
 from netspec.declared import Declared
-from netspec.tensortype import ShapeError, show_shape
+from netspec.tensortype import ShapeError, sample_shape, show_shape
 
 
 class Activation(Declared, family="activation"):
@@ -40,7 +40,7 @@ class FormulaActivation(Activation, Parametric):
     def apply(self, g: Scope, x: Value) -> Value:
         y = lower(g, self.computed(), {"x": x})
         if y.type.shape != x.type.shape:
-            shapes = f"{show_shape(y.type.shape[1:])} for {show_shape(x.type.shape[1:])}"
+            shapes = f"{show_shape(sample_shape(y.type.shape))} for {show_shape(sample_shape(x.type.shape))}"
             raise ShapeError(
                 f"`{self.kind}` gives {shapes}, an activation gives a number for each",
                 "reductions are over all units: use them beside `x`, as in `x / sum(x)`",

@@ -10,6 +10,7 @@ from pydantic import Field
 from netspec.catalog.fields import Numbers, shape_of
 from netspec.catalog.initializers.initializer import Initializer
 from netspec.data.faults import data_error, unreadable
+from netspec.declared import Items
 from netspec.tensortype import Dim, ShapeError, Size, show_shape
 
 if TYPE_CHECKING:
@@ -47,6 +48,27 @@ class Constant(Initializer):
 
     def values(self, rng: np.random.Generator, shape: tuple[int, ...], fans: tuple[int, int]) -> npt.ArrayLike:
         return self.value
+
+
+class Parts(Initializer):
+    """A number for each of the equal parts of the last axis, such as the gates of a recurrent layer.
+
+    Example:
+        {parts: [0, 1, 0]}
+    """
+
+    kind: ClassVar[str] = "parts"
+    numbers: Items[float] = Field(min_length=1, description="The numbers in order.", json_schema_extra={"main": True})
+
+    def check(self, shape: tuple[Dim, ...]) -> None:
+        last = shape[-1] if shape else 1
+        if isinstance(last, int) and last % len(self.numbers):
+            raise ShapeError(f"the last axis of {show_shape(shape)} has no {len(self.numbers)} equal parts")
+
+    def values(self, rng: np.random.Generator, shape: tuple[int, ...], fans: tuple[int, int]) -> npt.ArrayLike:
+        import numpy as np
+
+        return np.repeat(np.array(self.numbers, np.float64), shape[-1] // len(self.numbers))
 
 
 class Given(Initializer):

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from netspec.catalog.layers.layer import Layer
-from netspec.catalog.layers.windows import Extents, each_axis, in_places, over_space
+from netspec.catalog.layers.windows import Extents, each_axis, space_of
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import Pool
@@ -26,9 +26,8 @@ class AdaptivePooling(Layer):
 
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs
-        x, places = over_space(g, self.kind, self.axes, x)
-        windows = tuple(map(Share, each_axis(self.kind, "size", self.size, self.axes)))
-        return in_places(g, g.add(Pool(self.how, windows), x), places)
+        axes = len(space_of(self.kind, self.axes, x))
+        return g.add(Pool(self.how, tuple(map(Share, each_axis(self.kind, "size", self.size, axes)))), x)
 
 
 class AdaptiveAvgPool1d(AdaptivePooling):

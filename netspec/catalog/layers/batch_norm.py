@@ -8,12 +8,12 @@ from pydantic import Field
 
 from netspec.catalog.fields import AboveZero
 from netspec.catalog.initializers import Ones, Zeros
-from netspec.catalog.layers.axes import fixed
+from netspec.catalog.layers.axes import fixed, shown
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import Extent, Moments, apply
-from netspec.tensortype import product
+from netspec.tensortype import ShapeError, lengths, product
 
 
 class BatchNorm(Layer):
@@ -30,7 +30,7 @@ class BatchNorm(Layer):
     too, and do not move. Layers that ``share`` them move them one after the other. ``train.average`` averages weights,
     and leaves running statistics as they are.
 
-    Shapes: ``[...] -> [...]``, any; the last axis are the channels.
+    Shapes: ``[...] -> [...]``, any without lengths; the last axis are the channels.
 
     Weights: ``scale`` ``[C]``, from ones; ``bias`` ``[C]``, from zeros. Running statistics, which are no parameters:
     ``mean`` ``[C]``, from zeros; ``variance`` ``[C]``, from ones.
@@ -54,6 +54,11 @@ class BatchNorm(Layer):
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs
         shape = (fixed(self.kind, x)[-1],)
+        if lengths(x.type.shape[0]):
+            raise ShapeError(
+                f"`batch_norm` takes the variance over a batch, and one of {shown(x)} is filled up behind its samples",
+                "`layer_norm` takes them of each place by itself",
+            )
         scale = g.parameter("scale", shape, Ones()) if self.scale else None
         bias = g.parameter("bias", shape, Zeros()) if self.bias else None
         mean, variance = g.statistic("mean", shape, Zeros()), g.statistic("variance", shape, Ones())

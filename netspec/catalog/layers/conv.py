@@ -10,21 +10,23 @@ from pydantic import Field
 from netspec.catalog.activations.activation import Activation
 from netspec.catalog.fields import Positive
 from netspec.catalog.initializers import GlorotUniform, Zeros
+from netspec.catalog.layers.axes import shown
+from netspec.catalog.layers.conv_over_time import padding_over_time, windows_over_time
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.layers.windows import (
     Connections,
     Extents,
     Padding,
     check_groups,
-    in_places,
-    over_space,
+    each_axis,
+    space_of,
     windows_on,
 )
 from netspec.catalog.scope import Incoming, Scope
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import Conv, Reshape, Take, apply
 from netspec.compiler.ops.take import NONE
-from netspec.tensortype import ShapeError
+from netspec.tensortype import ShapeError, known, lengths
 
 
 class Convolution(Layer):
@@ -47,19 +49,19 @@ class Convolution(Layer):
 
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs
-        x, places = over_space(g, self.kind, self.axes, x)
-        _, *space, channels = x.type.shape
-        assert isinstance(channels, int)
+        space, channels = space_of(self.kind, self.axes, x), known(x.type.channels)
         check_groups(self.kind, self.groups, channels, self.filters)
         windows = windows_on(self.kind, space, self.kernel, self.stride, self.padding, self.dilation)
         taps = prod(window.extent for window in windows)
         shape = (*(window.extent for window in windows), channels // self.groups, self.filters)
         fans = (taps * channels // self.groups, taps * self.filters // self.groups)
         kernel = self._kernel(g, shape, fans)
-        y = g.add(Conv(windows, self.groups), x, kernel)
+        return self._activated(g, g.add(Conv(windows, self.groups), x, kernel))
+
+    def _activated(self, g: Scope, y: Value) -> Value:
+        """``y`` with the bias and the activation."""
         if self.bias:
             y = apply(g, "y + b", y=y, b=g.parameter("bias", (self.filters,), Zeros()))
-        y = in_places(g, y, places)
         g.net = y
         return self.activation.apply(g, y) if self.activation else y
 
@@ -97,7 +99,9 @@ class Conv1d(Convolution):
     r"""$y_{p,o} = f(\sum_{t,i} x_{p s + t d - b,\, i}\, w_{t,i,o} + b_o)$: the same weights at every place of an axis.
 
     Shapes: ``[length, in] -> [positions, filters]``, where positions is
-    ``(length + padding - (kernel - 1) * dilation - 1) // stride + 1``; what windows meet outside is zero.
+    ``(length + padding - (kernel - 1) * dilation - 1) // stride + 1``; what windows meet outside is zero. Along a
+    length that differs from sample to sample, ``[T, in] -> [T - kernel + 1, filters]``, each sample has the windows
+    of its own steps, at least one; there is no stride.
 
     Weights: ``kernel`` ``[kernel, in / groups, filters]``, from glorot_uniform; ``bias`` ``[filters]``, from zeros.
 
@@ -110,6 +114,25 @@ class Conv1d(Convolution):
 
     kind: ClassVar[str] = "conv1d"
     axes: ClassVar[int] = 1
+
+    def build(self, g: Scope, *inputs: Value) -> Value:
+        (x,) = inputs
+        return self._over_time(g, x) if x.type.rank == 2 and lengths(x.type.shape[0]) else super().build(g, x)
+
+    def _over_time(self, g: Scope, x: Value) -> Value:
+        """Along a length axis, where samples have as many windows as they are long."""
+        (taps,), (stride,), (dilation,) = (
+            each_axis(self.kind, name, getattr(self, name), 1) for name in ("kernel", "stride", "dilation")
+        )
+        if stride != 1 or self.groups != 1:
+            raise ShapeError(
+                f"`{self.kind}` over a length axis takes every step and all channels, got {shown(x)}",
+                "leave `stride` and `groups` out, or give the axis a size: a number for the length",
+            )
+        padding = padding_over_time(self.kind, self.padding, (taps - 1) * dilation + 1)
+        channels = known(x.type.channels)
+        kernel = self._kernel(g, (taps, channels, self.filters), (taps * channels, taps * self.filters))
+        return self._activated(g, windows_over_time(g, self.kind, x, kernel, padding, dilation))
 
 
 class Conv2d(Convolution):

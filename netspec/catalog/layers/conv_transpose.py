@@ -9,10 +9,10 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 from pydantic import Field, PlainValidator, WithJsonSchema
 
 from netspec.catalog.activations.activation import Activation
-from netspec.catalog.fields import Positive, refusal
+from netspec.catalog.fields import Positive, is_whole, not_whole
 from netspec.catalog.initializers import GlorotUniform, Zeros
 from netspec.catalog.layers.layer import Layer
-from netspec.catalog.layers.windows import Extents, Padding, check_groups, each_axis, in_places, over_space
+from netspec.catalog.layers.windows import Extents, Padding, check_groups, each_axis, space_of
 from netspec.catalog.scope import Incoming, Scope
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import ConvInput, apply
@@ -21,14 +21,11 @@ from netspec.tensortype import ShapeError, known
 
 
 def _amounts(value: Any) -> int | tuple[int, ...]:
-    def is_amount(n: Any) -> bool:
-        return isinstance(n, int) and not isinstance(n, bool) and n >= 0
-
-    if is_amount(value):
+    if is_whole(value):
         return int(value)
-    if isinstance(value, list | tuple) and value and all(map(is_amount, value)):
+    if isinstance(value, list | tuple) and value and all(map(is_whole, value)):
         return tuple(value)
-    raise refusal(f"expected a whole number from 0, or one for each axis, got {value!r}")
+    raise not_whole("a whole number from 0, or one for each axis", value)
 
 
 Amounts: TypeAlias = Annotated[
@@ -59,8 +56,7 @@ class TransposedConvolution(Layer):
 
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs
-        x, places = over_space(g, self.kind, self.axes, x)
-        *space, channels = (known(n) for n in x.type.shape[1:])
+        space, channels = space_of(self.kind, self.axes, x), known(x.type.channels)
         check_groups(self.kind, self.groups, channels, self.filters)
         windows, sizes = self._laid_down(space)
         taps = prod(window.extent for window in windows)
@@ -72,7 +68,6 @@ class TransposedConvolution(Layer):
         y = g.add(ConvInput(windows, sizes, self.groups), x, kernel)
         if self.bias:
             y = apply(g, "y + b", y=y, b=g.parameter("bias", (self.filters,), Zeros()))
-        y = in_places(g, y, places)
         g.net = y
         return self.activation.apply(g, y) if self.activation else y
 

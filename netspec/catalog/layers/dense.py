@@ -9,12 +9,12 @@ from pydantic import Field
 from netspec.catalog.activations.activation import Activation
 from netspec.catalog.fields import Count
 from netspec.catalog.initializers import GlorotUniform, Zeros
-from netspec.catalog.layers.axes import fixed, leading, shown
+from netspec.catalog.layers.axes import fixed, shown
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope, Units
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Contract, Reshape, apply
-from netspec.tensortype import Dim, ShapeError, product
+from netspec.compiler.ops import Contract, apply
+from netspec.tensortype import Dim, ShapeError, lengths
 
 
 class Dense(Layer):
@@ -45,13 +45,13 @@ class Dense(Layer):
         net = net_input(g, self.kind, x, self.units, fan_out=self.units, bias=self.bias)
         g.net = net
         y = self.activation.apply(g, net) if self.activation else net
-        if x.type.rank == 2:
+        if not lengths(x.type.shape[0]):
             g.units = Units(x, net, y)
         return y
 
 
 def net_input(g: Scope, kind: str, x: Value, columns: Dim, *, fan_out: Dim, bias: bool) -> Value:
-    """``x W + b`` of the layer ``kind``, ``(..., in) -> (..., columns)``.
+    """``x W + b`` of the layer ``kind``, ``[in] -> [columns]``.
 
     Raises:
         ShapeError: if ``x`` has several fixed axes.
@@ -62,10 +62,5 @@ def net_input(g: Scope, kind: str, x: Value, columns: Dim, *, fan_out: Dim, bias
             f"`{kind}` acts on the last axis and length axes before it, got {shown(x)}", "put `- flatten` before it"
         )
     kernel = g.parameter("kernel", (features, columns), GlorotUniform(), (features, fan_out))
-    places = x.type.shape[: leading(x)]
-    if len(places) > 1:
-        x = g.add(Reshape((product(places), features)), x)
     y = g.add(Contract(), x, kernel)
-    if bias:
-        y = apply(g, "y + b", y=y, b=g.parameter("bias", (columns,), Zeros()))
-    return g.add(Reshape((*places, columns)), y) if len(places) > 1 else y
+    return apply(g, "y + b", y=y, b=g.parameter("bias", (columns,), Zeros())) if bias else y

@@ -11,7 +11,7 @@ from netspec.catalog.activations.activation import Activation
 from netspec.catalog.fields import Positive
 from netspec.catalog.initializers import GlorotUniform, Zeros
 from netspec.catalog.layers.layer import Layer
-from netspec.catalog.layers.windows import Extents, Padding, in_places, over_space, windows_on
+from netspec.catalog.layers.windows import Extents, Padding, space_of, windows_on
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import Conv, apply
@@ -36,15 +36,14 @@ class DepthwiseConvolution(Layer):
 
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs
-        x, places = over_space(g, self.kind, self.axes, x)
+        space = space_of(self.kind, self.axes, x)
         channels = known(x.type.channels)
-        windows = windows_on(self.kind, x.type.shape[1:-1], self.kernel, self.stride, self.padding, self.dilation)
+        windows = windows_on(self.kind, space, self.kernel, self.stride, self.padding, self.dilation)
         extents, filters = tuple(window.extent for window in windows), channels * self.multiplier
         fans = (prod(extents), prod(extents) * self.multiplier)
         y = g.add(Conv(windows, channels), x, g.parameter("kernel", (*extents, 1, filters), GlorotUniform(), fans))
         if self.bias:
             y = apply(g, "y + b", y=y, b=g.parameter("bias", (filters,), Zeros()))
-        y = in_places(g, y, places)
         g.net = y
         return self.activation.apply(g, y) if self.activation else y
 

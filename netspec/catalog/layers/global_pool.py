@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from netspec.catalog.layers.layer import Layer
-from netspec.catalog.layers.windows import over_space
+from netspec.catalog.layers.windows import space_of
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import Pool, Reshape
 from netspec.compiler.ops.windows import Window
-from netspec.tensortype import known
 
 
 class GlobalPooling(Layer):
@@ -21,10 +20,9 @@ class GlobalPooling(Layer):
 
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs
-        x, places = over_space(g, self.kind, self.axes, x)
         # One window as large as the map: samples that lie in the lanes stay there until each is a row of channels.
-        windows = tuple(Window(known(n)) for n in x.type.shape[1:-1])
-        return g.add(Reshape((*places, x.type.channels)), g.add(Pool(self.how, windows), x))
+        windows = tuple(Window(n) for n in space_of(self.kind, self.axes, x))
+        return g.add(Reshape((x.type.shape[0], x.type.channels)), g.add(Pool(self.how, windows), x))
 
 
 class GlobalAvgPool1d(GlobalPooling):

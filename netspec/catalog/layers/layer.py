@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
+from netspec.data.fieldtype import FieldType
 from netspec.declared import Declared
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array: TypeAlias = npt.NDArray[Any]
 
 Built: TypeAlias = "Value | Mapping[str, Value]"
 
@@ -16,16 +22,42 @@ Built: TypeAlias = "Value | Mapping[str, Value]"
 class Layer(Declared, family="layer"):
     """A kind of layer: its fields, and the graph it builds.
 
-    ``many`` layers (add, concat) take any number of inputs as their main field ``from``. Name, from, repeat, share,
-    freeze, lr_scale, init and regularize belong to every layer and are no fields of a kind.
+    ``many`` layers (add, concat) take any number of inputs as their main field ``from``; with ``reads`` that is a map
+    of these names. ``references`` are fields that name a further value each, which is read where the field is given.
+    Name, from, repeat, share, freeze, lr_scale, init and regularize belong to every layer and are no fields of a kind.
     """
 
     many: ClassVar[bool] = False
+    reads: ClassVar[tuple[str, ...]] = ()
+    references: ClassVar[tuple[str, ...]] = ()
+    decides: ClassVar[bool] = False
+    """Whether its value is a decision, 1 for the class that it chooses and else 0: there are no probabilities then."""
+
+    @property
+    def carries(self) -> bool:
+        """Whether it goes on, in each row of the data, from the state that the row before it left."""
+        return False
 
     @abstractmethod
     def build(self, g: Scope, *inputs: Value) -> Built:
         """The layer's value, or a map of its ports whose key ``""`` is the value itself.
 
+        Inputs stand in the order of ``from``, or of ``reads``; those of ``references`` that are given come last.
+
         Raises:
             ShapeError: if the inputs do not fit; the message speaks of this layer, the advice is a way out.
         """
+
+    def constants(self, target: FieldType, counts: Sequence[int]) -> Mapping[str, Array]:
+        """What `build` reads as constants (`Scope.constant`), by name.
+
+        Args:
+            target: The field that a loss holds the layer's value against.
+            counts: How often it is each class in training.
+        """
+        return {}
+
+    @property
+    def needs_target(self) -> bool:
+        """Whether there are `constants`, so that a loss has to say what the layer tells."""
+        return False

@@ -8,13 +8,13 @@ from pydantic import Field
 
 from netspec.catalog.fields import AboveZero, Positive
 from netspec.catalog.initializers import Ones, Zeros
-from netspec.catalog.layers.axes import fixed, is_length, leading, shown
+from netspec.catalog.layers.axes import fixed, shown
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.layers.windows import divisors
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import parse
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Reshape, Transpose, apply, lower_formula
+from netspec.compiler.ops import GroupSum, Reshape, StopGradient, apply, lower_formula
 from netspec.tensortype import Dim, ShapeError, product
 
 _STANDARDIZED = "d = x - mean(x); d / sqrt(mean(d * d) + {epsilon!r})"
@@ -124,8 +124,8 @@ def grouped(g: Scope, layer: GroupNorm | InstanceNorm, x: Value, groups: Dim) ->
     Raises:
         ShapeError: if the channels do not divide into groups, or a group is a single number.
     """
-    before, (*places, channels) = x.type.shape[: leading(x)], fixed(layer.kind, x)
-    if not isinstance(channels, int) or not isinstance(groups, int) or any(map(is_length, places)):
+    *places, channels = fixed(layer.kind, x)
+    if not isinstance(channels, int) or not isinstance(groups, int):
         raise ShapeError(f"`{layer.kind}` acts on channels of known number, got {shown(x)}")
     if channels % groups:
         raise ShapeError(
@@ -138,20 +138,25 @@ def grouped(g: Scope, layer: GroupNorm | InstanceNorm, x: Value, groups: Dim) ->
             f"`{layer.kind}` takes the variance of each group, and each of {groups} groups of {shown(x)} is one number",
             "take fewer groups",
         )
-    rows, space = product(before), product(places)
-    if groups == 1:
-        flat = g.add(Reshape((rows, space * each)), x)
-        y = g.add(Reshape(x.type.shape), _standardized(g, flat, layer.epsilon))
-    elif space == 1:
+    rows, space = x.type.shape[0], product(places)
+    if space == 1:
         flat = g.add(Reshape((rows, groups, each)), x)
         y = g.add(Reshape(x.type.shape), _standardized(g, flat, layer.epsilon))
     else:
-        # Places and groups change sides, so that what is normalised together follows one another.
-        apart = g.add(Transpose((0, 2, 1, 3)), g.add(Reshape((rows, space, groups, each)), x))
-        flat = g.add(Reshape((rows, groups, space * each)), apart)
-        y = g.add(Reshape((rows, groups, space, each)), _standardized(g, flat, layer.epsilon))
-        y = g.add(Reshape(x.type.shape), g.add(Transpose((0, 2, 1, 3)), y))
+        y = _standardized_maps(g, x, groups, product([*places, each]), layer.epsilon)
     return learned(g, y, (channels,), scale=layer.scale, bias=layer.bias)
+
+
+def _standardized_maps(g: Scope, x: Value, groups: int, count: Dim, epsilon: float) -> Value:
+    """``x`` with the mean 0 and the variance 1 over the ``count`` values of each group of channels of a sample.
+
+    Mean and variance are numbers for each channel of a sample, so that maps stay as convolutions leave them. The
+    variance does not change with the mean it is taken around, to first order: that path of the gradient is zero.
+    """
+    mean = apply(g, f"s / {count}", s=g.add(GroupSum(groups), x))
+    around = apply(g, "(x - m) * (x - m)", x=x, m=g.add(StopGradient(), mean))
+    root = apply(g, f"1 / sqrt(v / {count} + {epsilon!r})", v=g.add(GroupSum(groups), around))
+    return apply(g, "(x - m) * r", x=x, m=mean, r=root)
 
 
 def _standardized(g: Scope, x: Value, epsilon: float) -> Value:

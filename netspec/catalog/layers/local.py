@@ -11,7 +11,7 @@ from netspec.catalog.activations.activation import Activation
 from netspec.catalog.fields import Positive
 from netspec.catalog.initializers import GlorotUniform, Zeros
 from netspec.catalog.layers.layer import Layer
-from netspec.catalog.layers.windows import Extents, Padding, in_places, over_space, windows_on
+from netspec.catalog.layers.windows import Extents, Padding, space_of, windows_on
 from netspec.catalog.scope import Incoming, Scope
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import Conv, Reshape, Route, Transpose, apply
@@ -35,18 +35,17 @@ class LocallyConnected(Layer):
 
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs
-        x, places = over_space(g, self.kind, self.axes, x)
-        *space, channels = (known(n) for n in x.type.shape[1:])
+        space, channels = space_of(self.kind, self.axes, x), known(x.type.channels)
         windows = windows_on(self.kind, space, self.kernel, self.stride, self.padding)
         counts = tuple(axis.count for axis in axes_of(windows, space))
         taps, positions = prod(window.extent for window in windows), prod(counts)
         # Each window is a group of a convolution over one pixel: its patch lies side by side as that group's channels.
-        patches = g.add(Route(Patches(windows, positions), tuple(space)), x)
+        patches = g.add(Route(Patches(windows, positions), space), x)
         y = g.add(Conv((Window(1),) * self.axes, positions), patches, self._kernel(g, counts, taps, channels))
         if self.bias:
             bias = g.parameter("bias", (*counts, self.filters), Zeros())
             y = apply(g, "y + b", y=y, b=g.add(Reshape((positions * self.filters,)), bias))
-        y = in_places(g, g.add(Route(Unfold(counts), (1,) * self.axes), y), places)
+        y = g.add(Route(Unfold(counts), (1,) * self.axes), y)
         g.net = y
         return self.activation.apply(g, y) if self.activation else y
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from netspec.catalog.fields import AboveZero, NotNegative, Positive
 from netspec.catalog.formulas import with_numbers
-from netspec.catalog.layers.axes import fixed, leading
+from netspec.catalog.layers.axes import fixed
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import parse
@@ -44,9 +44,9 @@ class Lrn(Layer):
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs
         *places, channels = fixed(self.kind, x)
-        flat = product(x.type.shape[: leading(x)]), product(places), channels
+        flat = x.type.shape[0], product(places), channels
         # What convolutions leave is taken as it is, with samples in the lanes.
-        seen = x if places and leading(x) == 1 else g.add(Reshape(flat), x)
+        seen = x if places else g.add(Reshape(flat), x)
         window = ChannelWindow(self.size // 2, (self.size - 1) // 2)
         squares = g.add(window, apply(g, "x * x", x=seen))
         numbers = {"k": self.k, "alpha": self.alpha, "beta": self.beta}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from netspec.catalog.fields import Count, Positive
+from netspec.catalog.fields import Count
 from netspec.catalog.layers.dense import net_input
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope
@@ -31,7 +31,9 @@ class Maxout(Layer):
 
     kind: ClassVar[str] = "maxout"
     units: Count = Field(description="Outputs.", json_schema_extra={"main": True})
-    pieces: Positive = Field(default=2, description="Weighted sums of which each unit is the largest.")
+    pieces: Annotated[int, Field(gt=0, le=100)] = Field(
+        default=2, description="Weighted sums of which each unit is the largest."
+    )
     bias: bool = Field(default=True, description="Whether learned biases are added.")
 
     def build(self, g: Scope, *inputs: Value) -> Value:

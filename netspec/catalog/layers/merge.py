@@ -13,7 +13,7 @@ from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import Concat as ConcatOp
 from netspec.compiler.ops import apply
-from netspec.tensortype import Dim, ShapeError, broadcast
+from netspec.tensortype import Dim, ShapeError, broadcast, lengths
 
 
 class Add(Layer):
@@ -71,12 +71,11 @@ class Concat(Layer):
     axis: int = Field(default=-1, description="The axis of one sample, from 0; -1 is the last, the channels.")
 
     def build(self, g: Scope, *inputs: Value) -> Value:
-        rank = inputs[0].type.rank - 1
-        axis = self.axis + rank if self.axis < 0 else self.axis
+        rank, before = inputs[0].type.rank - 1, len(lengths(inputs[0].type.shape[0]))
+        axis = self.axis + rank if self.axis < 0 else self.axis - before
         if not 0 <= axis < rank:
-            raise ShapeError(
-                f"`concat` has no axis {self.axis} in {shown(inputs[0])}", f"axes are 0 to {rank - 1}; -1 is the last"
-            )
+            fixed = f"axes are {before} to {before + rank - 1}; -1 is the last" if rank else None
+            raise ShapeError(f"`concat` has no axis {self.axis} in {shown(inputs[0])} that is fixed", fixed)
         if len({_without(x.type.shape, axis + 1) for x in inputs}) > 1:
             raise ShapeError(
                 f"`concat` along axis {self.axis} needs all other axes equal, got {_listed(inputs)}",

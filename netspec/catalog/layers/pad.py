@@ -7,38 +7,33 @@ from typing import Annotated, Any, ClassVar, Self, TypeAlias
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from netspec.catalog.fields import refusal
-from netspec.catalog.layers.axes import fixed, leading, shown
+from netspec.catalog.fields import is_whole, not_whole, refusal
+from netspec.catalog.layers.axes import fixed, shown
 from netspec.catalog.layers.layer import Layer
-from netspec.catalog.layers.windows import in_places
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Pad, Reshape, Slice
-from netspec.tensortype import Dim, ShapeError, product
+from netspec.compiler.ops import Pad, Slice
+from netspec.tensortype import Dim, ShapeError
 
 Pair: TypeAlias = tuple[int, int]
 
 
-def _is_amount(n: Any) -> bool:
-    return isinstance(n, int) and not isinstance(n, bool) and n >= 0
-
-
 def _is_pair(value: Any) -> bool:
-    return isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_amount, value))
+    return isinstance(value, list | tuple) and len(value) == 2 and all(map(is_whole, value))
 
 
 def _space(value: Any) -> int | tuple[Pair, ...]:
-    if _is_amount(value):
+    if is_whole(value):
         return int(value)
-    if isinstance(value, list | tuple) and value and all(_is_amount(one) or _is_pair(one) for one in value):
+    if isinstance(value, list | tuple) and value and all(is_whole(one) or _is_pair(one) for one in value):
         return tuple((one, one) if isinstance(one, int) else (one[0], one[1]) for one in value)
-    raise refusal(f"expected a whole number for all sides, or a number or [before, after] for each axis, got {value!r}")
+    raise not_whole("a whole number for all sides, or a number or [before, after] for each axis", value)
 
 
 def _channels(value: Any) -> Pair:
     if _is_pair(value):
         return value[0], value[1]
-    raise refusal(f"expected [before, after], two whole numbers, got {value!r}")
+    raise not_whole("[before, after], two whole numbers", value)
 
 
 Margins: TypeAlias = Annotated[
@@ -76,13 +71,11 @@ class Margin(Layer):
 
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs
-        places, shape = x.type.shape[: leading(x)], fixed(self.kind, x)
-        sides = self._sides(x, shape)
-        y = g.add(Reshape((product(places), *shape)), x) if len(places) > 1 else x
+        sides = self._sides(x, fixed(self.kind, x))
         for axis, (before, after) in enumerate(sides, start=1):
             if before or after:
-                y = self.change(g, y, axis, before, after)
-        return in_places(g, y, places)
+                x = self.change(g, x, axis, before, after)
+        return x
 
     @abstractmethod
     def change(self, g: Scope, x: Value, axis: int, before: int, after: int) -> Value:

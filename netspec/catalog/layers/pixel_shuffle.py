@@ -9,12 +9,12 @@ from pydantic import Field
 
 from netspec.catalog.layers.axes import fixed, shown
 from netspec.catalog.layers.layer import Layer
-from netspec.catalog.layers.windows import Extents, each_axis, in_places, over_space
+from netspec.catalog.layers.windows import Extents, each_axis, space_of
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import Route
 from netspec.compiler.ops.plans import Unfold
-from netspec.tensortype import Dim, ShapeError, known
+from netspec.tensortype import ShapeError, known
 
 
 class Shuffle(Layer):
@@ -25,8 +25,8 @@ class Shuffle(Layer):
         json_schema_extra={"main": True},
     )
 
-    def by_samples(self, g: Scope, x: Value) -> tuple[Value, tuple[int, ...], tuple[int, ...], tuple[Dim, ...]]:
-        """The input by samples, its space, the block, and what `in_places` wants.
+    def blocks_of(self, x: Value) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The space of ``x``, and the block.
 
         Raises:
             ShapeError: if there are no axes before the channels, or more than three.
@@ -37,9 +37,7 @@ class Shuffle(Layer):
                 f"`{self.kind}` needs one to three axes before the channels, got {shown(x)}",
                 "`- reshape: [height, width, channels]` before it gives it such a shape",
             )
-        x, places = over_space(g, self.kind, axes, x)
-        space = tuple(known(n) for n in x.type.shape[1:-1])
-        return x, space, each_axis(self.kind, "block", self.block, axes), places
+        return space_of(self.kind, axes, x), each_axis(self.kind, "block", self.block, axes)
 
 
 class DepthToSpace(Shuffle):
@@ -60,14 +58,15 @@ class DepthToSpace(Shuffle):
     kind: ClassVar[str] = "depth_to_space"
 
     def build(self, g: Scope, *inputs: Value) -> Value:
-        x, space, block, places = self.by_samples(g, inputs[0])
+        (x,) = inputs
+        space, block = self.blocks_of(x)
         channels, parts = known(x.type.channels), prod(block)
         if channels % parts:
             raise ShapeError(
                 f"`depth_to_space` makes {parts} pixels of the channels, and {channels} do not divide by {parts}",
                 f"give what is before it {max(channels // parts, 1) * parts} channels",
             )
-        return in_places(g, g.add(Route(Unfold(block), space), x), places)
+        return g.add(Route(Unfold(block), space), x)
 
 
 class SpaceToDepth(Shuffle):
@@ -87,11 +86,12 @@ class SpaceToDepth(Shuffle):
     kind: ClassVar[str] = "space_to_depth"
 
     def build(self, g: Scope, *inputs: Value) -> Value:
-        x, space, block, places = self.by_samples(g, inputs[0])
+        (x,) = inputs
+        space, block = self.blocks_of(x)
         if any(n % size for n, size in zip(space, block, strict=True)):
             raise ShapeError(
                 f"`space_to_depth` cuts {list(space)} into blocks of {list(block)}, which leaves a rest",
                 "`zero_pad` or `crop` before it makes whole blocks",
             )
         small = tuple(n // size for n, size in zip(space, block, strict=True))
-        return in_places(g, g.add(Route(Unfold(block), small, turned=True), x), places)
+        return g.add(Route(Unfold(block), small, turned=True), x)

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from netspec.catalog.layers.layer import Layer
-from netspec.catalog.layers.windows import Extents, Padding, in_places, over_space, windows_on
+from netspec.catalog.layers.windows import Extents, Padding, space_of, windows_on
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import Pool
@@ -32,10 +32,10 @@ class Pooling(Layer):
 
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs
-        x, places = over_space(g, self.kind, self.axes, x)
+        space = space_of(self.kind, self.axes, x)
         stride = self.size if self.stride is None else self.stride
-        windows = windows_on(self.kind, x.type.shape[1:-1], self.size, stride, self.padding)
-        for axis in axes_of(windows, x.type.shape[1:-1]):
+        windows = windows_on(self.kind, space, self.size, stride, self.padding)
+        for axis in axes_of(windows, space):
             # Nothing is the largest of nothing: minus infinity would go on from there, and become NaN.
             if axis.before >= axis.extent or (axis.count - 1) * axis.stride - axis.before >= axis.size:
                 raise ShapeError(
@@ -43,7 +43,7 @@ class Pooling(Layer):
                     "where there is nothing to pool",
                     "keep `padding` below the size of the window; `zero_pad` before it makes zeros that count",
                 )
-        return in_places(g, g.add(Pool(self.how, windows), x), places)
+        return g.add(Pool(self.how, windows), x)
 
 
 class MaxPool1d(Pooling):

@@ -9,12 +9,12 @@ from pydantic import Field
 from netspec.catalog.activations.activation import Activation
 from netspec.catalog.fields import Count
 from netspec.catalog.initializers.random import Normal
-from netspec.catalog.layers.axes import fixed, leading, shown
+from netspec.catalog.layers.axes import fixed, shown
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import Reduce, Reshape, Transpose, apply
-from netspec.tensortype import ShapeError, product
+from netspec.tensortype import ShapeError
 
 
 class Rbf(Layer):
@@ -48,11 +48,10 @@ class Rbf(Layer):
                 f"`rbf` acts on the last axis and length axes before it, got {shown(x)}", "put `- flatten` before it"
             )
         centres = g.parameter("kernel", (features, self.units), Normal(std=1.0), (features, self.units))
-        places = x.type.shape[: leading(x)]
-        rows = g.add(Reshape((product(places), 1, features)), x)
+        rows = g.add(Reshape((x.type.shape[0], 1, features)), x)
         # Difference by difference: |x|^2 - 2 x w + |w|^2 would be one matrix product, but near a centre large numbers
         # cancel, and of a distance of 0.01 from a centre of length 9 no digit is right in float32.
         squares = apply(g, "(x - w) ** 2", x=rows, w=g.add(Transpose((1, 0)), centres))
-        y = g.add(Reshape((*places, self.units)), g.add(Reduce("sum", (2,)), squares))
+        y = g.add(Reduce("sum", (2,)), squares)
         g.net = y
         return self.activation.apply(g, y) if self.activation else y

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from netspec.catalog.fields import Counts
-from netspec.catalog.layers.axes import fixed, leading, shown
+from netspec.catalog.layers.axes import fixed, shown
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
@@ -30,7 +30,7 @@ class Flatten(Layer):
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs
         axes = fixed(self.kind, x)
-        return x if len(axes) == 1 else g.add(ReshapeOp((*x.type.shape[: leading(x)], product(axes))), x)
+        return x if len(axes) == 1 else g.add(ReshapeOp((x.type.shape[0], product(axes))), x)
 
 
 class Reshape(Layer):
@@ -53,4 +53,4 @@ class Reshape(Layer):
             raise ShapeError(
                 f"`reshape` to {show_shape(self.shape)} needs {wanted} values, got {shown(x)}, which holds {held}"
             )
-        return g.add(ReshapeOp((*x.type.shape[: leading(x)], *self.shape)), x)
+        return g.add(ReshapeOp((x.type.shape[0], *self.shape)), x)

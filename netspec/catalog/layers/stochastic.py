@@ -11,9 +11,9 @@ from netspec.catalog.layers.axes import shown
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Random, Route, apply
+from netspec.compiler.ops import Random, Route, apply, over_lengths
 from netspec.compiler.ops.plans import Spread
-from netspec.tensortype import Dim, ShapeError
+from netspec.tensortype import BATCH, Dim, ShapeError, lengths
 
 
 class SpatialDropout(Layer):
@@ -37,7 +37,7 @@ class SpatialDropout(Layer):
 
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs
-        if x.type.rank < 3:
+        if x.type.rank < 3 and not lengths(x.type.shape[0]):
             raise ShapeError(
                 f"`spatial_dropout` drops channels at all places, got {shown(x)}, which has one place",
                 "`- dropout` drops single values",
@@ -80,11 +80,12 @@ class DropPath(Layer):
 def _dropped(g: Scope, x: Value, rate: float, channels: Dim) -> Value:
     """``x`` scaled or dropped by one draw for each sample and channel, or with ``channels`` 1 for each sample."""
     keep, space = 1 - rate, x.type.shape[1:-1]
-    drawn = g.add(Random("uniform", (x.type.shape[0], *((1,) * len(space)), channels)), *g.counter())
+    drawn = g.add(Random("uniform", (BATCH, *((1,) * len(space)), channels)), *g.counter())
     factor = apply(g, f"where(u < {keep!r}, {1 / keep!r}, 0)", u=drawn)
     sizes = tuple(n for n in x.type.shape[1:] if isinstance(n, int))
     if space and len(sizes) == x.type.rank - 1 and not isinstance(x.type.shape[0], int):
         # Repeated over the map where samples lie in the lanes: a factor for each row would take all out of them.
         factor = g.add(Route(Spread(sizes[:-1], sizes[-1] if channels == 1 else 1), (1,) * len(space)), factor)
+    factor = over_lengths(g.graph, factor, x.type.shape[0])
     # Chosen, never multiplied by a mask: 0 * inf would put NaN where a value is dropped.
     return apply(g, "where(f > 0, x * f, 0)", x=x, f=factor)

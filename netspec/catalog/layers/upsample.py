@@ -7,12 +7,11 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from netspec.catalog.layers.layer import Layer
-from netspec.catalog.layers.windows import Extents, each_axis, in_places, over_space
+from netspec.catalog.layers.windows import Extents, each_axis, space_of
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import Route
 from netspec.compiler.ops.plans import Linear, Nearest
-from netspec.tensortype import known
 
 
 class Upsampling(Layer):
@@ -29,10 +28,10 @@ class Upsampling(Layer):
 
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs
-        x, places = over_space(g, self.kind, self.axes, x)
+        space = space_of(self.kind, self.axes, x)
         factors = each_axis(self.kind, "scale", self.scale, self.axes)
         plan = Nearest(factors) if self.method == "nearest" else Linear(factors)
-        return in_places(g, g.add(Route(plan, tuple(known(n) for n in x.type.shape[1:-1])), x), places)
+        return g.add(Route(plan, space), x)
 
 
 class Upsample1d(Upsampling):

@@ -3,48 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import gcd
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from math import gcd, isqrt
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from netspec.catalog.fields import refusal
-from netspec.catalog.layers.axes import fixed, is_length, leading, shown
+from netspec.catalog.fields import is_whole, not_whole
+from netspec.catalog.layers.axes import fixed, shown
 from netspec.catalog.layers.layer import Layer
 from netspec.compiler.graph import Value
-from netspec.tensortype import Dim, ShapeError, known
+from netspec.tensortype import Dim, ShapeError, known, lengths
 
 if TYPE_CHECKING:
-    from netspec.catalog.scope import Scope
     from netspec.compiler.ops.windows import Window
 
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+_LISTED: Final = 24  # numbers in a message: 2,520 has 48 divisors
 
 
 def _extents(value: Any) -> int | tuple[int, ...]:
-    if _is_count(value):
+    if is_whole(value, 1):
         return int(value)
-    if isinstance(value, list | tuple) and value and all(map(_is_count, value)):
+    if isinstance(value, list | tuple) and value and all(is_whole(n, 1) for n in value):
         return tuple(value)
-    raise refusal(f"expected a whole number above 0, or one for each axis, got {value!r}")
+    raise not_whole("a whole number above 0, or one for each axis", value)
 
 
 def _padding(value: Any) -> Any:
-    def amount(n: Any) -> bool:
-        return (n == 0 and not isinstance(n, bool)) or _is_count(n)
-
-    if value in ("valid", "same") or amount(value):
+    if value in ("valid", "same") or is_whole(value):
         return value
     pairs = (
         isinstance(value, list | tuple)
         and value
-        and all(isinstance(pair, list | tuple) and len(pair) == 2 and all(map(amount, pair)) for pair in value)
+        and all(isinstance(pair, list | tuple) and len(pair) == 2 and all(map(is_whole, pair)) for pair in value)
     )
     if pairs:
         return tuple(tuple(pair) for pair in value)
-    raise refusal(f"expected `valid`, `same`, a whole number, or [before, after] for each axis, got {value!r}")
+    raise not_whole("`valid`, `same`, a whole number, or [before, after] for each axis", value)
 
 
 Extents: TypeAlias = Annotated[
@@ -63,13 +57,10 @@ Padding: TypeAlias = Annotated[
 
 
 def _connections(value: Any) -> tuple[tuple[int, ...], ...]:
-    def is_map(n: Any) -> bool:
-        return isinstance(n, int) and not isinstance(n, bool) and n >= 0
-
     rows = value if isinstance(value, list | tuple) else ()
-    if rows and all(isinstance(row, list | tuple) and row and all(map(is_map, row)) for row in rows):
+    if rows and all(isinstance(row, list | tuple) and row and all(map(is_whole, row)) for row in rows):
         return tuple(tuple(row) for row in rows)
-    raise refusal(f"expected a list of input maps, from 0, for each filter, got {value!r}")
+    raise not_whole("a list of input maps, from 0, for each filter", value)
 
 
 Connections: TypeAlias = Annotated[
@@ -151,37 +142,30 @@ def check_groups(layer: str, groups: int, channels: int, filters: int) -> None:
 
 
 def divisors(count: int) -> str:
-    """The numbers of groups into which ``count`` divides, as a message lists them."""
-    return " or ".join(str(n) for n in range(1, count + 1) if count % n == 0)
+    """The numbers of groups into which ``count`` divides, as a message lists them: of many the first."""
+    below = [n for n in range(1, isqrt(count) + 1) if count % n == 0]
+    found = sorted({*below, *(count // n for n in below)})
+    rest = " or more" if len(found) > _LISTED else ""
+    return " or ".join(map(str, found[:_LISTED])) + rest
 
 
-def over_space(g: Scope, layer: str, axes: int, x: Value) -> tuple[Value, tuple[Dim, ...]]:
-    """``x`` as ``[samples, *space, channels]``, and the batch and length axes that samples stand for.
+def space_of(layer: str, axes: int, x: Value) -> tuple[int, ...]:
+    """The fixed axes of ``x`` before its channels.
 
     Raises:
-        ShapeError: if there are more or fewer fixed axes than ``axes`` and the channels.
+        ShapeError: if there are more or fewer than ``axes`` and the channels.
     """
-    from netspec.compiler.ops import Reshape
-    from netspec.tensortype import product
-
-    places, shape = x.type.shape[: leading(x)], fixed(layer, x)
+    shape = fixed(layer, x)
     if len(shape) != axes + 1:
         space = {1: "length", 2: "height, width", 3: "depth, height, width"}[axes]
         advice = f"`- reshape: [{space}, channels]` before it gives it such a shape" if len(shape) <= axes else None
         sibling = layer.replace(f"{axes}d", f"{len(shape) - 1}d")
         if sibling != layer and sibling in Layer.kinds:
             advice = f"`{sibling}` slides over as many axes" + (f", or {advice}" if advice else "")
-        lengths = [n for n in places[1:] if is_length(n)]
-        if lengths and len(lengths) + len(shape) == axes + 1:
-            advice = f"windows slide over axes of known size: a number for `{lengths[-1]}` makes it one"
+        found = lengths(x.type.shape[0])
+        if found and len(found) + len(shape) == axes + 1:
+            advice = f"windows slide over axes of known size: a number for `{found[-1]}` makes it one"
         raise ShapeError(f"`{layer}` slides over [{space}, channels], got {shown(x)}", advice)
-    if any(is_length(n) or not isinstance(n, int) for n in shape):
+    if any(not isinstance(n, int) for n in shape):
         raise ShapeError(f"`{layer}` slides over axes of known size, got {shown(x)}")
-    return (g.add(Reshape((product(places), *shape)), x) if len(places) > 1 else x), places
-
-
-def in_places(g: Scope, y: Value, places: tuple[Dim, ...]) -> Value:
-    """``y`` with the length axes that `over_space` took together."""
-    from netspec.compiler.ops import Reshape
-
-    return g.add(Reshape((*places, *y.type.shape[1:])), y) if len(places) > 1 else y
+    return tuple(known(n) for n in shape[:-1])

@@ -4,4 +4,14 @@ from netspec.catalog.losses.loss import Loss
 
 __all__ = ["Loss"]
 
-Loss.kinds.lie_in(__name__, "absolute", "binary_cross_entropy", "cross_entropy", "divergence", "margin", "squared")
+Loss.kinds.lie_in(
+    __name__,
+    "absolute",
+    "binary_cross_entropy",
+    "cross_entropy",
+    "divergence",
+    "likelihood",
+    "margin",
+    "sampled",
+    "squared",
+)

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
 from netspec.data.fieldtype import FieldType
 from netspec.declared import Declared
-from netspec.tensortype import ShapeError, Size, TensorType, show_shape
+from netspec.tensortype import ShapeError, Size, TensorType, sample_shape, show_shape
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array: TypeAlias = npt.NDArray[Any]
 
 
 class Loss(Declared, family="loss"):
-    """What training makes small: one number for each sample, of which the caller takes the mean.
+    """What training makes small: one number for each sample, or each of its places, of which the caller takes the mean.
 
     From, target, weight and sample_weight belong to every loss and are no fields of a kind.
     """
+
+    reads_head: ClassVar[bool] = False
+    """Whether it reads what a layer has set as its head, and not the layer's value."""
 
     def check(self, output: TensorType, target: FieldType) -> None:
         """Whether this loss can compare ``output``, batch first, with ``target``.
@@ -27,7 +37,7 @@ class Loss(Declared, family="loss"):
 
     @abstractmethod
     def build(self, g: Scope, output: Value, target: Value) -> Value:
-        """The loss of each sample, ``float32[B]``.
+        """The loss of each row, ``float32[B]``: of each sample, or each place of its lengths, or what a head says.
 
         Args:
             g: Where the graph is built.
@@ -39,6 +49,15 @@ class Loss(Declared, family="loss"):
     def takes_logits(self) -> bool:
         """Whether outputs are scores before a softmax or sigmoid: one of them is then cut at 0 to choose a class."""
         return False
+
+    @property
+    def samples_scores(self) -> bool:
+        """Whether training computes less than the output, so that metrics on it wait for an evaluation."""
+        return False
+
+    def constants(self, counts: Sequence[int]) -> Mapping[str, Array]:
+        """What `build` reads as constants, by name; ``counts`` are how often the target is each class in training."""
+        return {}
 
     def probabilities(self, g: Scope, output: Value) -> Value:
         """What prediction shows of an output that this loss trains: probabilities where it takes logits."""
@@ -55,7 +74,7 @@ def check_binding(kind: str, output: TensorType, target: FieldType) -> None:
     Raises:
         ShapeError: if neither holds.
     """
-    shape = output.shape[1:]
+    shape = sample_shape(output.shape)
     if target.kind == "text":
         raise ShapeError(f"`{kind}` needs numbers or a category as its target, got text")
     if target.shape is None:

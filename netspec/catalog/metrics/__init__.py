@@ -4,4 +4,6 @@ from netspec.catalog.metrics.metric import Collected, Compared, Found, Inspected
 
 __all__ = ["Collected", "Compared", "Found", "Inspected", "Metric", "Reading", "Summed"]
 
-Metric.kinds.lie_in(__name__, "accuracy", "classes", "errors", "gradient_norm", "perplexity", "ranking", "sparsity")
+Metric.kinds.lie_in(
+    __name__, "accuracy", "classes", "entities", "errors", "gradient_norm", "perplexity", "ranking", "sparsity"
+)

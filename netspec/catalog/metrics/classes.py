@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -32,7 +33,7 @@ class ConfusionMatrix(Collected):
     def build(self, g: Scope, output: Value, target: Value, how: Reading = PLAIN) -> Value:
         return decisions(g, output, target, how)
 
-    def finish(self, rows: Rows) -> list[list[int]]:
+    def finish(self, rows: Rows, classes: Sequence[str] = ()) -> list[list[int]]:
         found: list[list[int]] = table(rows).astype(int).tolist()
         return found
 
@@ -57,7 +58,7 @@ class ByClass(Collected):
     def build(self, g: Scope, output: Value, target: Value, how: Reading = PLAIN) -> Value:
         return decisions(g, output, target, how)
 
-    def finish(self, rows: Rows) -> float:
+    def finish(self, rows: Rows, classes: Sequence[str] = ()) -> float:
         import numpy as np
 
         counts = table(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import sqrt
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -51,7 +52,7 @@ class MaxError(Collected):
     def build(self, g: Scope, output: Value, target: Value, how: Reading = PLAIN) -> Value:
         return side_by_side(g, apply(g, "abs(y - t)", y=output, t=numbers(g, output, target)))
 
-    def finish(self, rows: Rows) -> float:
+    def finish(self, rows: Rows, classes: Sequence[str] = ()) -> float:
         return float(rows.max())
 
 
@@ -67,7 +68,7 @@ class R2(Collected):
     def build(self, g: Scope, output: Value, target: Value, how: Reading = PLAIN) -> Value:
         return side_by_side(g, output, numbers(g, output, target))
 
-    def finish(self, rows: Rows) -> float:
+    def finish(self, rows: Rows, classes: Sequence[str] = ()) -> float:
         import numpy as np
 
         y, t = np.split(rows, 2, axis=1)

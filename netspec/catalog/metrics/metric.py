@@ -88,8 +88,11 @@ class Collected(Compared):
     """A metric that needs what all samples give, exactly and in float64: a ranking, counts by class, a variance."""
 
     @abstractmethod
-    def finish(self, rows: Rows) -> Found:
-        """The metric of the samples ``float64[n, K]``; not a number where it is not defined."""
+    def finish(self, rows: Rows, classes: Sequence[str] = ()) -> Found:
+        """The metric of the samples ``float64[n, K]``; not a number where it is not defined.
+
+        Rows are those of all samples, each with its steps in order; ``classes`` are the names of the target's.
+        """
 
 
 class Inspected(Metric):

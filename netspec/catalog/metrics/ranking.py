@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from netspec.catalog.activations.softmax import Softmax
@@ -36,7 +37,7 @@ class RocAuc(Collected):
         side = with_numbers(parse("step(t - middle)", ("t", "middle")), {"middle": middle})
         return side_by_side(g, scores, lower(g, side, {"t": numbers(g, output, target)}))
 
-    def finish(self, rows: Rows) -> float:
+    def finish(self, rows: Rows, classes: Sequence[str] = ()) -> float:
         import numpy as np
 
         scores, sides = np.split(rows, 2, axis=1)

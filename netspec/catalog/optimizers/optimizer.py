@@ -51,6 +51,15 @@ class Optimizer(Declared, family="optimizer"):
     def scalar_names(self) -> tuple[str, ...]:
         return tuple(self.scalars(self.lr, 1))
 
+    @property
+    def by_rows(self) -> bool:
+        """Whether the step of a table may be taken at those rows alone that a batch has read.
+
+        Without states it is the same step. With them, the states of other rows stand still, and other rows do not move
+        by what they hold.
+        """
+        return True
+
     def update(self) -> Formula:
         """The formula, its inputs in the order p, g, states, scalars."""
         return parse(self.text, ("p", "g", *self.states, *self.scalar_names))

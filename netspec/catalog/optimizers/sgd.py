@@ -47,6 +47,10 @@ class Sgd(Optimizer):
         direction = "d + momentum * w" if self.nesterov else "w"
         return f"{decayed}w = momentum * v + d; p - rate * ({direction}), w"
 
+    @property
+    def by_rows(self) -> bool:
+        return bool(self.momentum) or not self.weight_decay  # decay alone is exact as well: it reaches every row
+
     def scalars(self, lr: Real, t: Count) -> Mapping[str, Real]:
         values: dict[str, Real] = {"rate": lr}
         if self.momentum:

@@ -172,7 +172,8 @@ def _memory(peak: dict[str, Any]) -> list[str]:
     for use, name in (("train", "training"), ("predict", "prediction")):
         facts = peak.get(use)
         if facts and facts.get("bytes") is not None:
-            with_ = f"batch {facts['batch']}, {counted(facts['threads'], 'thread')}"
+            lengths = "".join(f"{name.rpartition('.')[2]} = {n}, " for name, n in facts.get("lengths", {}).items())
+            with_ = f"batch {facts['batch']}, {lengths}{counted(facts['threads'], 'thread')}"
             lines.append(f"{name:10}  {amount(facts['bytes'])} of memory ({with_})")
     return lines
 

@@ -201,6 +201,8 @@ def _more(count: int) -> str:
 def _target(value: Any, width: int | None, show_all: bool) -> str:
     import numpy as np
 
+    if isinstance(value, list) and value and isinstance(value[0], str):
+        return " ".join(value)
     return value if isinstance(value, str) else _listed(np.asarray(value), width, show_all)
 
 

@@ -1,5 +1,5 @@
 """Reverse-mode differentiation of graphs."""
 
-from netspec.compiler.autodiff.reverse import gradients
+from netspec.compiler.autodiff.reverse import accumulate, gradients, pull_back
 
-__all__ = ["gradients"]
+__all__ = ["accumulate", "gradients", "pull_back"]

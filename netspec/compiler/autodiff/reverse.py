@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from netspec.compiler.graph.arithmetic import add, constant
 from netspec.compiler.graph.builder import GraphBuilder
@@ -27,9 +27,31 @@ def gradients(g: GraphBuilder, loss: Value, wrt: Sequence[Value]) -> list[Value 
     """
     if loss.type.shape != ():
         raise ShapeError(f"a gradient needs a loss that is one number, got {loss.type}")
-    order = Graph("loss", (), (("loss", loss),)).nodes
     with g.at(loss.node.origin):
         cotangents: dict[Value, Value] = {loss: constant(g, 1.0)}
+    pull_back(g, Graph("loss", (), (("loss", loss),)).nodes, cotangents, wrt)
+    return [cotangents.get(value) for value in wrt]
+
+
+def pull_back(
+    g: GraphBuilder,
+    order: Sequence[Node],
+    cotangents: dict[Value, Value],
+    wrt: Sequence[Value],
+    twin: Callable[[Node], Node] = lambda node: node,
+) -> None:
+    """Sweep over ``order`` from its end and add to ``cotangents`` those of ``wrt`` and of all between.
+
+    Args:
+        g: The builder of the cotangents.
+        order: Nodes, each after what it reads.
+        cotangents: By value, those that are given.
+        wrt: Values of any shape.
+        twin: For a node of another graph the same one in that of ``g``.
+
+    Raises:
+        UnsupportedError: if an op on the way has no gradient.
+    """
     active = _active(order, wrt)
     wanted = set(wrt)
     for node in reversed(order):
@@ -37,11 +59,15 @@ def gradients(g: GraphBuilder, loss: Value, wrt: Sequence[Value]) -> list[Value 
         if node not in active or all(result is None for result in results):
             continue
         with g.at(node.origin):
-            for value, cotangent in zip(node.inputs, _pull(g, node, results), strict=True):
+            for value, cotangent in zip(node.inputs, _pull(g, twin(node), results), strict=True):
                 if cotangent is not None and (value.node in active or value in wanted):
-                    known = cotangents.get(value)
-                    cotangents[value] = cotangent if known is None else add(g, known, cotangent)
-    return [cotangents.get(value) for value in wrt]
+                    accumulate(g, cotangents, value, cotangent)
+
+
+def accumulate(g: GraphBuilder, cotangents: dict[Value, Value], value: Value, cotangent: Value) -> None:
+    """Add a cotangent to those of a value."""
+    known = cotangents.get(value)
+    cotangents[value] = cotangent if known is None else add(g, known, cotangent)
 
 
 def _active(order: Sequence[Node], wrt: Sequence[Value]) -> set[Node]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -36,12 +37,19 @@ def place_buffer(name: str, type_: TensorType, place: Place, padding: Padding = 
         groups, panels, depth, taps = filter_panels(type_.layout, tuple(known(n) for n in type_.shape))
         panel = depth * taps * LINE
         return Buffer(name, type_, place, groups * panels, panel, panel, groups * panels * panel)
+    if type_.layout.kind == "columns":
+        return replace(place_buffer(name, TensorType(type_.dtype, type_.shape[::-1]), place, padding), type=type_)
     rows = type_.shape[0] if type_.rank else 1
     features = product(type_.shape[1:])
     if place not in ("arena", "persistent") or type_.rank < 2:
         padding = "none"
     row = _row_stride(features, item, padding)
     return Buffer(name, type_, place, rows, row, 0, rows * row)
+
+
+def turned(buffer: Buffer, type_: TensorType) -> Buffer:
+    """A matrix in columns as its transpose in rows, or the other way."""
+    return replace(buffer, type=type_, whole=buffer.memory)
 
 
 def filter_panels(layout: Layout, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -97,6 +105,8 @@ def _views(buffer: Buffer, memory: Array, shape: tuple[int, ...]) -> list[tuple[
         return _filter_views(buffer.type.layout, typed, shape)
     if buffer.type.layout.kind == "rows":
         return [(view(0, rows, columns, known(buffer.row_stride)), lambda array: array.reshape(rows, columns))]
+    if buffer.type.layout.kind == "columns":
+        return [(view(0, columns, rows, known(buffer.row_stride)), lambda array: array.T)]
     width, panel = buffer.type.layout.width, rows * known(buffer.row_stride)
     return [
         (

@@ -6,19 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.compiler.codegen.arena import Arena, plan_arena
 from netspec.compiler.codegen.lower import Lowered, lower
 from netspec.compiler.codegen.memory import ALIGNMENT, Store, allocate
 from netspec.compiler.codegen.schedule import Schedule, schedule
-from netspec.compiler.graph.lowering import INDEX, Argument, Buffer, Call, Clock, Pointer, Scratch
+from netspec.compiler.graph.lowering import INDEX, Argument, Buffer, Call, Clock, Loop, Pointer, Scratch
 from netspec.compiler.graph.node import Graph, Value
 from netspec.compiler.graph.op import UnsupportedError
 from netspec.compiler.kernels.crew import Crew
 from netspec.compiler.kernels.driver import Program, Table
 from netspec.compiler.kernels.kernel import UNIT, Kernel
-from netspec.tensortype import Size, bind, known
+from netspec.tensortype import Dim, Size, bind, known
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +36,9 @@ class Executable:
 
     lowered: Lowered
     schedule: Schedule
-    _arenas: dict[tuple[int, int], Arena] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _arenas: dict[tuple[frozenset[tuple[str, int]], int], Arena] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @cached_property
     def kernels(self) -> tuple[Kernel, ...]:
@@ -43,43 +46,60 @@ class Executable:
         return tuple(dict.fromkeys(call.kernel for call in self.schedule.calls))
 
     @cached_property
-    def scratch_bytes(self) -> int:
+    def _scratches(self) -> frozenset[Dim]:
+        return frozenset(s.bytes for call in self.schedule.calls for s in _scratches(call.arguments.values()))
+
+    def scratch_bytes(self, sizes: Mapping[str, int]) -> int:
         """What one thread needs beside the arena: what the neediest of its calls does."""
-        needs = (s.bytes for call in self.schedule.calls for s in _scratches(call.arguments.values()))
+        needs = (known(bind(need, sizes)) for need in self._scratches)
         return -(-max(needs, default=0) // ALIGNMENT) * ALIGNMENT
 
-    def arena(self, batch: int, threads: int) -> Arena:
+    def arena(self, sizes: Mapping[str, int], threads: int) -> Arena:
         """The plan of what lives within a step; made once, for it is asked for before a run and when that is linked."""
-        known = self._arenas.get((batch, threads))
+        key = frozenset(sizes.items()), threads
+        known = self._arenas.get(key)
         if known is None:
             outputs = {buffer.memory for buffer in self.lowered.outputs.values()}
-            known = plan_arena(self.schedule, {"B": batch}, threads=threads, outputs=outputs)
-            self._arenas[batch, threads] = known
+            known = self._arenas[key] = plan_arena(self.schedule, sizes, threads=threads, outputs=outputs)
         return known
 
     def persistent_bytes(self) -> int:
         """What parameters, state and constants take, padding included."""
-        held = {b for b in self.lowered.buffers if b.place == "persistent"}
+        held = {b for b in self.lowered.buffers if b.place == "persistent"}.difference(self.carried)
         return sum(known(buffer.bytes) for buffer in held)
 
-    def peak_bytes(self, batch: int, threads: int, capacity: int | None = None) -> int:
-        """All memory of a run but the stored data: what is persistent, and what steps take."""
-        return self.persistent_bytes() + self.step_bytes(batch, threads, capacity)
+    @cached_property
+    def carried(self) -> tuple[Buffer, ...]:
+        """States that have a row for each of the batch, in memory of its size."""
+        return tuple(b for b in self.lowered.buffers if b.place == "persistent" and isinstance(b.bytes, Size))
 
-    def step_bytes(self, batch: int, threads: int, capacity: int | None = None) -> int:
+    def peak_bytes(self, sizes: Mapping[str, int], threads: int, capacity: int | None = None) -> int:
+        """All memory of a run but the stored data: what is persistent, and what steps take.
+
+        ``sizes`` are ``B``, the rows of a batch, and how long it is along each length.
+        """
+        return self.persistent_bytes() + self.step_bytes(sizes, threads, capacity)
+
+    def step_bytes(self, sizes: Mapping[str, int], threads: int, capacity: int | None = None) -> int:
         """What steps take beside what is persistent: arena, scratch, the index and the scalars of steps."""
-        steps = steps_at_once(batch) if capacity is None else capacity
+        steps = steps_at_once(sizes) if capacity is None else capacity
         scalars = sum(buffer.place == "step" for buffer in self.lowered.buffers)
-        return self.arena(batch, threads).bytes + threads * self.scratch_bytes + steps * (8 * batch + 4 * scalars)
+        index = 8 * sizes["B"]
+        carried = sum(known(bind(buffer.bytes, sizes)) for buffer in self.carried)
+        arena = self.arena(sizes, threads).bytes + threads * self.scratch_bytes(sizes)
+        return arena + carried + steps * (index + 4 * scalars)
 
 
 INDEX_BYTES = 1 << 20
 """What the index of one run of the driver may take."""
 
 
-def steps_at_once(batch: int) -> int:
-    """How many steps one run of the driver takes at most: more would only cost memory."""
-    return max(1, min(INDEX_BYTES // (8 * batch), 1 << 12))
+def steps_at_once(sizes: Mapping[str, int]) -> int:
+    """How many steps one run of the driver takes at most: more would only cost memory.
+
+    Along lengths steps are larger, and programs many, one for each length that a batch has.
+    """
+    return max(1, min(INDEX_BYTES // (8 * prod(sizes.values())), 1 << 12))
 
 
 def prepare(graph: Graph, tile: Tile) -> Executable:
@@ -89,9 +109,10 @@ def prepare(graph: Graph, tile: Tile) -> Executable:
 
 
 class Linked:
-    """A program bound to memory for one batch size; ``capacity`` steps can be run at once.
+    """A program bound to memory for one batch size, and one size of each length; ``capacity`` steps can be run at once.
 
-    ``index`` takes the rows of the data for each step, ``inputs`` and ``outputs`` hold one number a step.
+    ``sizes`` are ``B``, the rows of a batch, and the lengths' by their symbols. ``index`` takes the rows of the data
+    for each step, ``inputs`` and ``outputs`` hold one number a step.
     """
 
     def __init__(
@@ -101,7 +122,7 @@ class Linked:
         store: Store,
         stored: Mapping[str, Array],
         *,
-        batch: int,
+        sizes: Mapping[str, int],
         capacity: int,
         threads: int,
         arena: npt.NDArray[np.uint8] | None = None,
@@ -109,13 +130,15 @@ class Linked:
     ) -> None:
         import numpy as np
 
-        self.executable, self.batch, self.capacity, self.threads = executable, batch, capacity, threads
-        plan = executable.arena(batch, threads)
+        self.executable, self.capacity, self.threads = executable, capacity, threads
+        self.sizes, self.batch = dict(sizes), sizes["B"]
+        plan = executable.arena(self.sizes, threads)
         self.arena = allocate(plan.bytes) if arena is None or arena.nbytes < plan.bytes else arena
         self._last = 0
-        self._scratch = allocate(executable.scratch_bytes * threads)
-        self.index = np.zeros(capacity * batch, np.int64)
-        self._sizes: dict[str, int | Size] = {"B": batch, str(INDEX): self.index.size}
+        self._scratch_bytes = executable.scratch_bytes(self.sizes)
+        self._scratch = allocate(self._scratch_bytes * threads)
+        self.index = np.zeros(capacity * self.batch, np.int64)
+        self._sizes: dict[str, int | Size] = {**self.sizes, str(INDEX): self.index.size}
         self._offsets = plan.offsets
         self._kept: list[object] = [store, stored]
         self.inputs: dict[str, npt.NDArray[np.float32]] = {}
@@ -161,7 +184,8 @@ class Linked:
         if buffer.place == "step":
             return self.outputs[name], shape
         rows, columns = (shape[0], int(np.prod(shape[1:]))) if shape else (1, 1)
-        memory = self.arena[self._offsets.get(buffer.memory, 0) :].view(np.float32)
+        first = self._offsets.get(buffer.memory, 0) + known(bind(buffer.offset, self._sizes))
+        memory = self.arena[first:].view(np.float32)
         stride = known(bind(buffer.row_stride, self._sizes))
         return np.lib.stride_tricks.as_strided(memory, (rows, columns), (stride, memory.itemsize)), shape
 
@@ -192,36 +216,55 @@ class Linked:
         return int(store.memory(buffer).ctypes.data)
 
     def _program(self, addresses: Mapping[Kernel, int], ticks: bool) -> Program:
-        table, blocks, backwards = Table(), -(-self.batch // UNIT), False
+        table, blocks, backwards = Table(self.threads), -(-self.batch // UNIT), False
         for rounds in self.executable.schedule.rounds():
             for each in rounds:
                 with table.parts(blocks, backwards=backwards) if each.by_blocks else nullcontext():
-                    self.calls += [None, *each.calls] if each.by_blocks else each.calls
+                    self.calls += [None] * each.by_blocks
                     for call in each.calls:
-                        table.call(addresses[call.kernel], self._words(call, table.clock), call.kernel.name)
+                        if isinstance(call, Loop):
+                            self._loop(table, call, addresses)
+                        else:
+                            self.calls.append(call)
+                            table.call(addresses[call.kernel], self._words(call, table.clock), call.kernel.name)
                 backwards ^= each.by_blocks  # what a round wrote last is still in the cache
             table.barrier()
             self.calls.append(None)
         table.keep(self._kept, self.arena, self._scratch, self.index)
         return table.program(ticks)
 
-    def _words(self, call: Call, clock: int) -> Sequence[int]:
-        return call.pack(**{name: self._resolve(value, clock) for name, value in call.arguments.items()})
+    def _loop(self, table: Table, loop: Loop, addresses: Mapping[Kernel, int]) -> None:
+        """Rows whose words move on from round to round; all that moves are addresses, by as much in each round."""
+        self.calls.append(None)
+        with table.loop(known(bind(loop.rounds, self._sizes))):
+            for phase in loop.phases:
+                for call in phase:
+                    words, after = (self._words(call, table.clock, turn) for turn in (0, 1))
+                    table.stepped(addresses[call.kernel], words, after, call.kernel.name)
+                    self.calls.append(call)
+                if len(loop.phases) > 1:
+                    table.barrier()
+                    self.calls.append(None)
 
-    def _resolve(self, argument: Argument, clock: int) -> Any:
+    def _words(self, call: Call, clock: int, turn: int = 0) -> Sequence[int]:
+        return call.pack(**{name: self._resolve(value, clock, turn) for name, value in call.arguments.items()})
+
+    def _resolve(self, argument: Argument, clock: int, turn: int) -> Any:
         match argument:
             case Pointer():
-                return self._addresses[argument.buffer.memory] + known(bind(argument.offset, self._sizes))
+                buffer = argument.buffer
+                offset = argument.offset + buffer.offset + buffer.step * turn
+                return self._addresses[buffer.memory] + known(bind(offset, self._sizes))
             case Clock():
                 return clock
             case Scratch():
-                return [int(self._scratch.ctypes.data), self.executable.scratch_bytes]
+                return [int(self._scratch.ctypes.data), self._scratch_bytes]
             case bool() | int():
                 return argument
             case Size():
                 return known(argument.bind(self._sizes))
         assert isinstance(argument, Sequence)
-        return [self._resolve(item, clock) for item in argument]
+        return [self._resolve(item, clock, turn) for item in argument]
 
 
 def _scratches(arguments: Iterable[Argument]) -> list[Scratch]:

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from netspec.compiler.codegen.buffers import place_buffer
-from netspec.compiler.graph.lowering import Access, Argument, Buffer, Call, Lowering, Pack, Padding, Place
+from netspec.compiler.codegen.buffers import place_buffer, turned
+from netspec.compiler.codegen.phase import looped
+from netspec.compiler.graph.lowering import Access, Argument, Buffer, Call, Loop, Lowering, Pack, Padding, Place
 from netspec.compiler.graph.node import Graph, Input, Node, Role, Value, key_of, role_of, shapes_of
 from netspec.compiler.graph.op import UnsupportedError
 from netspec.compiler.kernels.kernel import Kernel
-from netspec.tensortype import ITEM_BYTES, Dim, Size, TensorType, product
+from netspec.tensortype import COLUMNS, ITEM_BYTES, Dim, Size, TensorType, product
 
 if TYPE_CHECKING:
     from netspec.compiler.kernels.processor import Tile
@@ -24,6 +25,7 @@ _PLACES: Mapping[Role, Place] = {
     "derived": "persistent",
     "step": "step",
     "constant": "constant",
+    "slice": "arena",
 }
 
 
@@ -36,7 +38,7 @@ class Lowered:
     """
 
     graph: Graph
-    calls: tuple[Call, ...]
+    calls: tuple[Call | Loop, ...]
     buffers: tuple[Buffer, ...]
     outputs: Mapping[str, Buffer]
     values: Mapping[Value, Buffer]
@@ -65,7 +67,7 @@ class GraphLowering(Lowering):
 
     def __init__(self, graph: Graph, tile: Tile) -> None:
         self.graph, self.tile = graph, tile
-        self.calls: list[Call] = []
+        self.calls: list[Call | Loop] = []
         self.buffers: dict[Value, Buffer] = {}
         self.extents: dict[Buffer, Dim] = {}
         self.temporaries: list[Buffer] = []
@@ -79,8 +81,11 @@ class GraphLowering(Lowering):
             self.buffers[value] = place_buffer(key_of(value), value.type, place, padding)
         # An update is written over what it replaces: the scheduler lets all readers of the old value go first.
         self._updates = {value: graph.by_key[name] for name, value in graph.outputs if name in graph.by_key}
+        # A table that lies in columns is written by what makes its transpose.
+        self._turned = {v.node.inputs[0]: v for v in self._updates if v.type.layout == COLUMNS}
         scalars = [value for name, value in graph.outputs if value.type.rank == 0 and name not in graph.by_key]
         self._scalars = {source for value in scalars for source in shapes_of(value)}
+        self._holders = _holders(graph, self._updates)
 
     def run(self, node: Node) -> None:
         self._node = node
@@ -89,9 +94,13 @@ class GraphLowering(Lowering):
     def buffer(self, value: Value, padding: Padding = "vectors") -> Buffer:
         known = self.buffers.get(value)
         if known is None:
-            target = self._updates.get(value)
+            target, holder = self._updates.get(value), self._holders.get(value)
             if target is not None and target.type == value.type:
                 known = self.buffers[target]
+            elif holder is not None and padding == "vectors":
+                known = _part(self.buffer(holder[0]), value.type, holder[1])
+            elif value in self._turned:
+                known = turned(self.buffer(self._turned[value]), value.type)
             else:
                 place: Place = "step" if value in self._scalars else "arena"
                 known = place_buffer(self._name(value), value.type, place, padding)
@@ -100,7 +109,7 @@ class GraphLowering(Lowering):
 
     def alias(self, value: Value, other: Value) -> bool:
         known, type_ = self.buffer(other), value.type
-        if value in self._updates or known.type.layout.kind != "rows":
+        if value in self._updates or value in self.buffers or known.type.layout.kind != "rows":
             return False
         rows = type_.shape[0] if type_.rank else 1
         if known.contiguous:
@@ -111,6 +120,38 @@ class GraphLowering(Lowering):
             return False
         self.buffers[value] = replace(known, type=type_, rows=rows, row_stride=stride, whole=known.memory)
         return True
+
+    def inside(self, value: Value, other: Value, axis: int, start: Dim) -> bool:
+        known, type_ = self.buffer(other), value.type
+        if value in self._updates or value in self.buffers or value in self._holders:
+            return False
+        if known.type.layout.kind != "rows" or known.place != "arena" or known.rows != other.type.shape[0]:
+            return False
+        if axis == 0:
+            # One of equal blocks, if it is the first, the second or the last of them, which loops write.
+            if start not in (0, type_.shape[0], known.rows - type_.shape[0]):
+                return False
+            self.buffers[value] = replace(_part(known, type_, start * known.row_stride), block=True)
+        elif axis == type_.rank - 1 == 1:
+            self.buffers[value] = _part(known, type_, start * ITEM_BYTES[type_.dtype])
+        else:
+            return False
+        return True
+
+    def loop(self, body: Graph, buffers: Mapping[Value, Buffer], rounds: Dim) -> None:
+        assert self._node is not None
+        inner = _Body(self, self._node, body, buffers)
+        for node in body.nodes:
+            if not isinstance(node.op, Input):
+                inner.run(node)
+        self.temporaries += inner.temporaries
+        self.temporaries += [b.memory for v, b in inner.buffers.items() if v not in buffers and b.whole is None]
+        self.calls.append(looped([call for each in inner.calls for call in each.calls], rounds, self._node))
+
+    def turn(self, value: Value, other: Value) -> None:
+        seen = turned(self.buffer(other), value.type)
+        if self.buffers.setdefault(value, seen).memory is not seen.memory:
+            raise UnsupportedError(f"{value.type} has to lie where {other.type} does, which is its transpose")
 
     def temporary(self, type_: TensorType, padding: Padding = "none") -> Buffer:
         assert self._node is not None
@@ -131,7 +172,7 @@ class GraphLowering(Lowering):
         writes: Sequence[Access],
     ) -> None:
         assert self._node is not None
-        touched = [tuple(replace(a, buffer=a.buffer.memory) for a in part) for part in (reads, writes)]
+        touched = [tuple(map(_of_whole, part)) for part in (reads, writes)]
         self.calls.append(Call(kernel, pack, arguments, touched[0], touched[1], self._node))
 
     def _name(self, value: Value) -> str:
@@ -139,3 +180,53 @@ class GraphLowering(Lowering):
         base = f"{origin.path}/{value.node.op.name}" if origin else value.node.op.name
         count = self._names[base] = self._names.get(base, 0) + 1
         return base if count == 1 else f"{base}.{count}"
+
+
+class _Body(GraphLowering):
+    """The lowering of what runs in a loop, for the node that is the loop."""
+
+    def __init__(self, outer: GraphLowering, whole: Node, body: Graph, buffers: Mapping[Value, Buffer]) -> None:
+        self.graph, self.tile = body, outer.tile
+        self.calls, self.temporaries = [], []
+        self.buffers, self.extents = dict(buffers), outer.extents
+        self._outer, self._whole, self._node = outer, whole, whole
+        self._updates, self._scalars, self._turned, self._names = {}, set(), {}, outer._names
+        self._holders = {value: found for value, found in _holders(body, {}).items() if value not in buffers}
+
+    def call(
+        self,
+        kernel: Kernel,
+        pack: Pack,
+        arguments: Mapping[str, Argument],
+        reads: Sequence[Access],
+        writes: Sequence[Access],
+    ) -> None:
+        node, self._node = self._node, self._whole  # for the scheduler it is the whole loop that runs
+        super().call(kernel, pack, arguments, reads, writes)
+        self._node = node
+
+
+def _holders(graph: Graph, updates: Mapping[Value, Value]) -> dict[Value, tuple[Value, Dim]]:
+    """What may be written straight into the result of its reader, and how many bytes into each row."""
+    found: dict[Value, tuple[Value, Dim]] = {}
+    for node in graph.nodes:
+        for value, start in zip(node.inputs, node.op.holds(node), strict=True):
+            own = value in graph.results or value in updates or value in found or not value.node.op.stores_exactly
+            if start is not None and not own and node.inputs.count(value) == 1:
+                found[value] = node.value(), start
+    return found
+
+
+def _of_whole(access: Access) -> Access:
+    """The access as one to what the bytes belong to."""
+    buffer, split = access.buffer, access.split
+    if buffer.memory is buffer:
+        return access
+    if split is not None and split.axis == "rows" and buffer.block:
+        split = replace(split, axis="blocks")
+    return Access(buffer.memory, split)
+
+
+def _part(buffer: Buffer, type_: TensorType, offset: Dim) -> Buffer:
+    rows = type_.shape[0] if type_.rank else 1
+    return replace(buffer, type=type_, rows=rows, whole=buffer.memory, offset=buffer.offset + offset)

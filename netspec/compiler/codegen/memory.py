@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.compiler.codegen.buffers import SPARE, pack, unpack
 from netspec.compiler.graph.lowering import Buffer
-from netspec.tensortype import known
+from netspec.tensortype import bind, known
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,12 +49,17 @@ class Store:
     def __init__(self) -> None:
         self._held: dict[str, tuple[Buffer, Bytes, tuple[int, ...]]] = {}
 
-    def put(self, buffer: Buffer, array: Array) -> None:
-        """Hold ``array`` as ``buffer`` lays it out; in place if the key is held already."""
-        held = self._held.get(buffer.name)
-        memory = held[1] if held else allocate(known(buffer.bytes))
+    def put(self, buffer: Buffer, array: Array) -> bool:
+        """Hold ``array`` as ``buffer`` lays it out; in place if the key is held already and there is room for it.
+
+        Whether the key was held and lies elsewhere now: where the batch is in a size, ``array`` says how large it is.
+        """
+        held, size = self._held.get(buffer.name), known(bind(buffer.bytes, {"B": len(array) if array.ndim else 1}))
+        moves = held is not None and held[1].nbytes < size
+        memory = allocate(size) if held is None or moves else held[1]
         pack(buffer, memory, array)
         self._held[buffer.name] = (buffer, memory, array.shape)
+        return moves
 
     def get(self, key: str) -> Array:
         """A copy of the array in its logical form."""

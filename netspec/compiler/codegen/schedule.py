@@ -13,7 +13,8 @@ from heapq import heapify, heappop, heappush
 from itertools import groupby, pairwise
 
 from netspec.compiler.codegen.lower import Lowered
-from netspec.compiler.graph.lowering import Access, Buffer, Call, Split
+from netspec.compiler.codegen.phase import Phase
+from netspec.compiler.graph.lowering import Call, Loop, Split
 from netspec.compiler.graph.node import Node, Value
 from netspec.tensortype import BATCH, LANES
 
@@ -28,19 +29,21 @@ class Round:
     than the second-level cache holds.
     """
 
-    calls: tuple[Call, ...]
+    calls: tuple[Call | Loop, ...]
     by_blocks: bool
 
 
-def _rounds(phase: Sequence[Call]) -> Iterator[Round]:
+def _rounds(phase: Sequence[Call | Loop]) -> Iterator[Round]:
     """Runs of calls that go by samples alone; those that have nothing to do with samples come last.
 
-    In one phase these cannot touch what the others touch, or there would be a barrier between them.
+    In one phase these cannot touch what the others touch, or there would be a barrier between them; but around loops
+    they can, where threads own the samples of all steps.
     """
     splits = [{access.split for access in (*call.reads, *call.writes) if access.split} for call in phase]
-    others = [call for call, found in zip(phase, splits, strict=True) if BY_SAMPLES not in found]
-    rest = [(call, found == {BY_SAMPLES}) for call, found in zip(phase, splits, strict=True) if BY_SAMPLES in found]
-    for pure, group in groupby(rest, lambda pair: pair[1]):
+    around_loops = any(split.axis == "blocks" for found in splits for split in found)
+    others = [call for call, found in zip(phase, splits, strict=True) if BY_SAMPLES not in found and not around_loops]
+    rest = [(call, found == {BY_SAMPLES}) for call, found in zip(phase, splits, strict=True) if call not in others]
+    for pure, group in groupby(rest, lambda pair: pair[1] and isinstance(pair[0], Call)):
         calls = tuple(call for call, _ in group)
         buffers = (access.buffer for call in calls for access in (*call.reads, *call.writes))
         by_blocks = pure and len(calls) > 1 and any(buffer.type.layout == LANES for buffer in buffers)
@@ -48,7 +51,7 @@ def _rounds(phase: Sequence[Call]) -> Iterator[Round]:
     yield Round(tuple(others), by_blocks=False)
 
 
-def _ends_early(calls: Sequence[Call]) -> tuple[Call, ...]:
+def _ends_early(calls: Sequence[Call | Loop]) -> tuple[Call | Loop, ...]:
     """The calls with those that no other one waits for right behind what they wait for.
 
     A weight gradient reads the cotangent that was just written; what the next phase reads is then written last.
@@ -63,7 +66,7 @@ def _ends_early(calls: Sequence[Call]) -> tuple[Call, ...]:
     return tuple(calls[i] for i in order)
 
 
-def _in_order(one: Call, other: Call) -> bool:
+def _in_order(one: Call | Loop, other: Call | Loop) -> bool:
     """Whether one of two calls writes what the other touches."""
     ones, others = ({access.buffer for access in (*call.reads, *call.writes)} for call in (one, other))
     return any(a.buffer in others for a in one.writes) or any(a.buffer in ones for a in other.writes)
@@ -73,7 +76,7 @@ def _in_order(one: Call, other: Call) -> bool:
 class Schedule:
     """Phases of calls; a barrier stands after each phase."""
 
-    phases: tuple[tuple[Call, ...], ...]
+    phases: tuple[tuple[Call | Loop, ...], ...]
 
     def rounds(self) -> Iterator[tuple[Round, ...]]:
         """The calls of each phase in the order in which a thread runs them."""
@@ -82,7 +85,8 @@ class Schedule:
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        return tuple(call for phase in self.phases for call in phase)
+        """All calls of kernels, those in loops too."""
+        return tuple(call for phase in self.phases for each in phase for call in each.calls)
 
 
 def schedule(lowered: Lowered) -> Schedule:
@@ -96,9 +100,9 @@ def schedule(lowered: Lowered) -> Schedule:
     missing = [len(before) for before in waits_for]
     ready = [i for i, count in enumerate(missing) if not count]
     heapify(ready)
-    phases: list[tuple[Call, ...]] = []
+    phases: list[tuple[Call | Loop, ...]] = []
     while ready:
-        phase, blocked = _Phase(), list[int]()
+        phase, blocked = Phase[Call | Loop](), list[int]()
         while ready:
             i = heappop(ready)
             if not phase.take(calls[i]):
@@ -108,42 +112,12 @@ def schedule(lowered: Lowered) -> Schedule:
                 missing[j] -= 1
                 if not missing[j]:
                     heappush(ready, j)
-        phases.append(tuple(phase.calls))
+        phases.append(tuple(phase.taken))
         ready = blocked
         heapify(ready)
     if sum(map(len, phases)) != len(calls):
         raise ValueError("an update needs a value that is computed from the parameter after the update")
     return Schedule(tuple(phases))
-
-
-class _Phase:
-    """The calls since the last barrier and what they touch."""
-
-    def __init__(self) -> None:
-        self.calls: list[Call] = []
-        self._written: dict[Buffer, list[Access]] = {}
-        self._read: dict[Buffer, list[Access]] = {}
-
-    def take(self, call: Call) -> bool:
-        """Add ``call`` if no other thread can be in its way."""
-        reads = [a for access in call.reads for a in self._written.get(access.buffer, ()) if _meets(a, access)]
-        writes = [
-            a
-            for access in call.writes
-            for a in (*self._written.get(access.buffer, ()), *self._read.get(access.buffer, ()))
-            if _meets(a, access)
-        ]
-        if reads or writes:
-            return False
-        self.calls.append(call)
-        for table, accesses in ((self._read, call.reads), (self._written, call.writes)):
-            for access in accesses:
-                table.setdefault(access.buffer, []).append(access)
-        return True
-
-
-def _meets(one: Access, other: Access) -> bool:
-    return one.split is None or one.split != other.split
 
 
 def _dependencies(lowered: Lowered) -> list[set[int]]:
@@ -160,9 +134,12 @@ def _dependencies(lowered: Lowered) -> list[set[int]]:
         for before, after in pairwise(indices):
             result[after].add(before)
     for node, replaced in _updates(lowered):
+        maker = node
+        while maker not in own:  # it only shows in another shape what another node writes
+            maker = maker.inputs[0].node
         for reader in _readers(lowered, replaced, own):
-            if reader is not node:
-                result[own[node][0]].update(own[reader])
+            if reader is not maker:
+                result[own[maker][0]].update(own[reader])
     return result
 
 

@@ -86,7 +86,7 @@ def _accumulate(flowing: dict[Expr, Expr], node: Expr, term: Expr) -> None:
 @cache
 def _parts(rule: str | Expr) -> tuple[Expr, ...]:
     """The nodes of a gradient rule, operands first, the rule itself last."""
-    return tuple(walk(parse(rule).output if isinstance(rule, str) else rule))
+    return walk(parse(rule).output if isinstance(rule, str) else rule)
 
 
 def _apply(rule: str | Expr, node: Call, cotangent: Expr) -> Expr:

@@ -7,6 +7,7 @@ costs nothing, and a common subexpression is found by looking at the object, how
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from math import copysign, isfinite
 from threading import Lock
 from typing import Any, TypeVar
@@ -112,7 +113,8 @@ class Reduction(Expr):
 ZERO, ONE = Constant(0.0), Constant(1.0)
 
 
-def walk(*roots: Expr) -> list[Expr]:
+@lru_cache(maxsize=4096)  # the passes over a network of 50 layers walk some hundred formulas 10,000 times
+def walk(*roots: Expr) -> tuple[Expr, ...]:
     """Every node once, operands before the nodes that use them, left to right. Not recursive."""
     order: list[Expr] = []
     done: set[Expr] = set()
@@ -128,7 +130,7 @@ def walk(*roots: Expr) -> list[Expr]:
         else:
             done.add(node)
             order.append(node)
-    return order
+    return tuple(order)
 
 
 def with_operands(node: Expr, operands: Iterable[Expr]) -> Expr:
@@ -170,6 +172,7 @@ def replace(expr: Expr, replacements: Mapping[Expr, Expr]) -> Expr:
     return replace_all((expr,), replacements)[0]
 
 
+@lru_cache(maxsize=4096)
 def names(*roots: Expr) -> tuple[str, ...]:
     """The names that occur, each once, in the order in which they are met."""
     return tuple(node.name for node in walk(*roots) if isinstance(node, Name))

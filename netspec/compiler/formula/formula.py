@@ -53,7 +53,7 @@ class Formula:
     @cached_property
     def nodes(self) -> tuple[Expr, ...]:
         """Every subexpression once, operands first."""
-        return tuple(walk(*self.outputs))
+        return walk(*self.outputs)
 
     @property
     def reduces(self) -> bool:

@@ -6,10 +6,10 @@ import ast
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from keyword import iskeyword
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from netspec.compiler.formula.expr import Call, Constant, Expr, Name, Reduction
 from netspec.compiler.formula.formula import Formula
@@ -71,13 +71,18 @@ def parse(text: str, inputs: Iterable[str] | None = None) -> Formula:
 
 @lru_cache(maxsize=1024)
 def _parse(text: str, inputs: tuple[str, ...] | None) -> Formula:
+    walk = Walk(text, inputs)
+    outputs = formula_of(walk, text)
+    return Formula(tuple(walk.met) if inputs is None else inputs, outputs)
+
+
+def formula_of(walk: Walk, text: str) -> tuple[Expr, ...]:
+    """The results of a text as ``walk`` reads it."""
     if not text.strip():
         raise FormulaError("the formula is empty", advice="write an expression such as `max(x, 0)`")
     if len(text) > LONGEST:
         raise FormulaError(f"the formula has {len(text)} characters, the most is {LONGEST}")
-    walk = _Walk(text, inputs)
-    outputs = walk.module(_syntax_tree(text))
-    return Formula(tuple(walk.met) if inputs is None else inputs, outputs)
+    return walk.module(_syntax_tree(text))
 
 
 def _syntax_tree(text: str) -> ast.Module:
@@ -98,7 +103,7 @@ def _syntax_tree(text: str) -> ast.Module:
         raise FormulaError("the formula is nested too deeply or holds an unreadable character") from None
 
 
-class _Walk:
+class Walk:
     """One reading of one text; a kind of syntax is admitted by an entry in ``kinds``."""
 
     def __init__(self, text: str, inputs: tuple[str, ...] | None) -> None:
@@ -147,7 +152,7 @@ class _Walk:
             raise self.fault(
                 node, f"the formula is nested deeper than {DEEPEST}", "name its parts, as in `t = exp(x); t + 1`"
             )
-        result: Expr = read(self, node)
+        result: Expr = getattr(self, read)(node)
         self.depth -= 1
         return result
 
@@ -235,12 +240,14 @@ class _Walk:
                 node.keywords[0].value, "a function takes no named operands", "write the operands in their order"
             )
         name, count = node.func.id, len(node.args)
+        if name == "relu" and count == 1:  # as everybody writes the cell of a recurrent network
+            return Call("max", self.number(node.args[0]), Constant(0.0))
         if count == 1 and (name in REDUCTIONS or name == "mean"):
             return self.reduction(name, node.args[0])
         if name == "mean" or (name in REDUCTIONS and name not in FUNCTIONS):
             raise self.fault(node, f"`{name}` takes one operand, got {count}", f"as in `{name}(x)`, over the last axis")
         if name not in CALLABLE:
-            near = suggestion(name, (*CALLABLE, *REDUCTIONS, "mean"))
+            near = suggestion(name, (*CALLABLE, *REDUCTIONS, "mean", "relu"))
             raise self.fault(node.func, f"unknown function `{name}`", f"did you mean `{near}`?" if near else _listed())
         function = FUNCTIONS[name]
         if not (count in function.arities or (function.folds and count > 2)):
@@ -266,9 +273,9 @@ class _Walk:
             return Call("/", Reduction("sum", body), Call("columns"))
         return Reduction(name, body)
 
-    kinds: ClassVar[dict[type[ast.expr], Callable[..., Any]]] = {
-        ast.Constant: constant, ast.Name: name, ast.BinOp: binary, ast.UnaryOp: unary,
-        ast.Compare: compare, ast.BoolOp: both, ast.Call: call,
+    kinds: ClassVar[dict[type[ast.expr], str]] = {
+        ast.Constant: "constant", ast.Name: "name", ast.BinOp: "binary", ast.UnaryOp: "unary",
+        ast.Compare: "compare", ast.BoolOp: "both", ast.Call: "call",
     }  # fmt: skip
 
     def refusal(self, node: ast.AST) -> tuple[str, str | None]:
@@ -298,4 +305,4 @@ def _lines(text: str) -> list[str]:
 
 
 def _listed() -> str:
-    return "functions: " + ", ".join(sorted({*CALLABLE, *REDUCTIONS, "mean"}))
+    return "functions: " + ", ".join(sorted({*CALLABLE, *REDUCTIONS, "mean", "relu"}))

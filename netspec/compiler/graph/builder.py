@@ -15,7 +15,7 @@ class GraphBuilder:
 
     def __init__(self, origin: Origin | None = None) -> None:
         self.origin = origin
-        self._known: dict[tuple[Op, tuple[Value, ...]], Node] = {}
+        self._known: dict[tuple[type[Op], tuple[Value, ...]], list[Node]] = {}  # to hash an op takes longer than this
         self._inputs: dict[str, Value] = {}
 
     @contextmanager
@@ -40,19 +40,20 @@ class GraphBuilder:
     def again(self, node: Node, inputs: Sequence[Value]) -> Node:
         """The op of a node of another graph on ``inputs``: the node itself where these are its own.
 
-        Most of what a pass goes over stays as it is. Nodes never change, so graphs may have them in common, and their
-        types need not be inferred anew.
+        Most of what a pass goes over stays as it is. Nodes never change, so graphs may have them in common; and types
+        follow from the op and the types of its inputs, so they are inferred anew only where one of these is another.
         """
         inputs = tuple(inputs)
         if isinstance(node.op, Input):
             return self._inputs.setdefault(node.op.key, node.value()).node
-        known = self._known.get((node.op, inputs))
+        known = self._find(node.op, inputs)
         if known is not None:
             return known
-        if inputs != node.inputs or self.origin != node.origin:
+        if inputs == node.inputs and self.origin == node.origin:
+            return self._add(node)
+        if [value.type for value in inputs] != [value.type for value in node.inputs]:
             return self.node(node.op, *inputs)
-        self._known[node.op, inputs] = node
-        return node
+        return self._add(Node(node.op, inputs, node.types, self.origin))
 
     def node(self, op: Op, *inputs: Value) -> Node:
         """The node of ``op`` on ``inputs``.
@@ -60,11 +61,19 @@ class GraphBuilder:
         Raises:
             ShapeError: if the op's type rule refuses the inputs.
         """
-        known = self._known.get((op, inputs))
-        if known is None:
-            types = op.infer([value.type for value in inputs])
-            known = self._known[op, inputs] = Node(op, inputs, types, self.origin)
-        return known
+        known = self._find(op, inputs)
+        if known is not None:
+            return known
+        return self._add(Node(op, inputs, op.infer([value.type for value in inputs]), self.origin))
+
+    def _find(self, op: Op, inputs: tuple[Value, ...]) -> Node | None:
+        """The node that was made of ``op`` on ``inputs``."""
+        alike = self._known.get((type(op), inputs), ())
+        return next((node for node in alike if node.op == op), None) if alike else None
+
+    def _add(self, node: Node) -> Node:
+        self._known.setdefault((type(node.op), node.inputs), []).append(node)
+        return node
 
     def add(self, op: Op, *inputs: Value) -> Value:
         """The only result of ``op`` on ``inputs``."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from netspec.compiler.graph.node import Node, Value
+from netspec.compiler.graph.node import Graph, Node, Value
 from netspec.compiler.kernels.kernel import Kernel
 from netspec.tensortype import ITEM_BYTES, Dim, TensorType, product, size
 
@@ -30,6 +30,9 @@ class Buffer:
 
     Rows of a buffer are padded to whole vectors and strides are in bytes, maybe symbolic in the batch. In lanes, the
     row stride is that of a block of 16 samples and the panel stride that of a channel.
+
+    A part of another buffer begins at its ``offset`` and, in a loop, moves on by ``step`` from round to round, both in
+    bytes; ``block``: its rows are one of equal blocks of rows that the whole has.
     """
 
     name: str
@@ -40,6 +43,9 @@ class Buffer:
     panel_stride: Dim
     bytes: Dim
     whole: Buffer | None = None
+    offset: Dim = 0
+    step: Dim = 0
+    block: bool = False
 
     @property
     def memory(self) -> Buffer:
@@ -76,7 +82,7 @@ class Scratch:
     different calls, whose memory must not overlap.
     """
 
-    bytes: int
+    bytes: Dim
 
 
 Word: TypeAlias = "int | Dim | Pointer | Clock | Scratch"
@@ -86,10 +92,11 @@ Word: TypeAlias = "int | Dim | Pointer | Clock | Scratch"
 class Split:
     """The axis along which threads own units of a buffer; equal splits give a thread the same part.
 
+    ``blocks``: of each block of so many rows, as of the steps of a loop, those that ``rows`` would be of one block.
     ``pieces`` are cut as suits one call: only what it writes is split so, and whoever reads that reads all of it.
     """
 
-    axis: Literal["rows", "columns", "pieces"]
+    axis: Literal["rows", "columns", "blocks", "pieces"]
     extent: Dim
 
 
@@ -120,6 +127,28 @@ class Call:
     writes: tuple[Access, ...]
     node: Node
 
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return (self,)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Calls that run ``rounds`` times one after the other; a barrier stands after each phase if there are several.
+
+    What they touch is told as if they were one call.
+    """
+
+    phases: tuple[tuple[Call, ...], ...]
+    rounds: Dim
+    reads: tuple[Access, ...]
+    writes: tuple[Access, ...]
+    node: Node
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return tuple(call for phase in self.phases for call in phase)
+
 
 class Lowering(ABC):
     """What an op may ask and say while it is lowered."""
@@ -142,12 +171,24 @@ class Lowering(ABC):
         """Run ``kernel`` for the node that is being lowered, after the calls it made before."""
 
     @abstractmethod
+    def loop(self, body: Graph, buffers: Mapping[Value, Buffer], rounds: Dim) -> None:
+        """Run ``body`` that often: values in ``buffers`` lie there, and all others live within a round."""
+
+    @abstractmethod
     def extent(self, value: Value, size: Dim) -> None:
         """``value`` is the number ``size``, known when the program is bound."""
 
     @abstractmethod
     def alias(self, value: Value, other: Value) -> bool:
         """Let ``value`` lie in the memory of ``other``, element for element; False if padding stands in the way."""
+
+    @abstractmethod
+    def inside(self, value: Value, other: Value, axis: int, start: Dim) -> bool:
+        """Let ``value`` be the part of ``other`` from ``start`` along the first or last axis; False if it cannot be."""
+
+    @abstractmethod
+    def turn(self, value: Value, other: Value) -> None:
+        """Let ``value`` be ``other`` transposed, in the same memory; one of them lies in columns."""
 
     @abstractmethod
     def temporary(self, type_: TensorType, padding: Padding = "none") -> Buffer:

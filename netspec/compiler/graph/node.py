@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from netspec.compiler.graph.op import Op, UnsupportedError
-from netspec.tensortype import TensorType
+from netspec.tensortype import Dim, TensorType
 
 if TYPE_CHECKING:
     from netspec.compiler.graph.op import Array, Real
 
-Role: TypeAlias = Literal["stored", "index", "parameter", "state", "derived", "step", "constant"]
+Role: TypeAlias = Literal["stored", "index", "parameter", "state", "derived", "step", "constant", "slice"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ class Input(Op):
 
     Roles: ``stored`` arrays of the data and the ``index`` of the batch's rows into them; ``parameter``; ``state`` that
     lives from step to step (moments, running statistics); ``derived`` from parameters alone (a transposed weight);
-    ``step``, a scalar that the host computes for every step; ``constant`` of the run.
+    ``step``, a scalar that the host computes for every step; ``constant`` of the run. In the body of a loop ``state``
+    goes from round to round, ``slice`` is one round's rows of an array, and ``constant`` the same in all of them.
     """
 
     name: ClassVar[str] = "input"
@@ -135,6 +136,16 @@ class Graph:
     def by_key(self) -> dict[str, Value]:
         """The inputs by their key."""
         return {key_of(value): value for value in self.inputs}
+
+    def bind(self, sizes: Mapping[str, Dim]) -> Graph:
+        """The graph with symbols in its types and ops replaced."""
+        new: dict[Value, Value] = {}
+        for node in self.nodes:
+            types = tuple(type_.bind(sizes) for type_ in node.types)
+            made = Node(node.op.bind(sizes), tuple(new[value] for value in node.inputs), types, node.origin)
+            new.update(zip(node.values, made.values, strict=True))
+        outputs = tuple((key, new[value]) for key, value in self.outputs)
+        return Graph(self.name, tuple(new[value] for value in self.inputs), outputs, self.setup)
 
     def inputs_of(self, *roles: Role) -> tuple[Value, ...]:
         return tuple(value for value in self.inputs if role_of(value) in roles)

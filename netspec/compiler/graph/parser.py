@@ -10,7 +10,7 @@ from typing import Any, NoReturn, cast
 from netspec.compiler.formula.formula import Formula
 from netspec.compiler.formula.parse import parse as parse_formula
 from netspec.compiler.graph.node import Graph, Input, Node, Origin, Role, Value
-from netspec.compiler.graph.op import OPS, PARTS, make
+from netspec.compiler.graph.op import OPS, PARTS, Op, make
 from netspec.tensortype import DTYPES, ROWS, Dim, DType, Layout, TensorType, product, size
 
 _TOKEN = re.compile(
@@ -19,6 +19,7 @@ _TOKEN = re.compile(
     | (?P<formula>`[^`]*`)
     | (?P<layout><[^>]*>)
     | (?P<value>%\d+)
+    | (?P<graph>@[^\s,}]+)
     | (?P<float>-?(?:\d+\.\d*(?:e[-+]?\d+)?|\d+e[-+]?\d+|inf\b|nan\b))
     | (?P<int>\d+)
     | (?P<word>[A-Za-z_][\w.]*|\|[^|]*\|)
@@ -46,34 +47,38 @@ def parse(text: str) -> Graph:
 
 
 def _graph(lines: Iterator[tuple[int, str]], number: int, first: str) -> Graph:
-    head = _Scanner(first, number, {})
+    head = _Scanner(first, number, {}, {})
     head.expect("word", "graph")
     name = head.string()
     values: dict[str, Value] = {}
     inputs: list[Value] = []
     outputs: list[tuple[str, Value]] = []
     setup: Graph | None = None
+    bodies: dict[str, Graph] = {}
     for at, line in lines:
         if line == "}":
             return Graph(name, tuple(inputs), tuple(outputs), setup)
         if line.startswith("setup "):
             setup = _graph(lines, at, line.removeprefix("setup "))
+        elif line.startswith("body "):
+            body = _graph(lines, at, line.removeprefix("body "))
+            bodies[body.name] = body
         elif line.startswith("return "):
-            scanner = _Scanner(line.removeprefix("return "), at, values)
+            scanner = _Scanner(line.removeprefix("return "), at, values, {})
             key = scanner.string()
             scanner.expect("sign", "=")
             outputs.append((key, scanner.value()))
         else:
-            node = _node(line, at, values)
+            node = _node(line, at, values, bodies)
             if isinstance(node.op, Input):
                 inputs.append(node.value())
     raise GraphSyntaxError(f"line {number}: the graph {name!r} has no end")
 
 
-def _node(line: str, number: int, values: dict[str, Value]) -> Node:
+def _node(line: str, number: int, values: dict[str, Value], bodies: dict[str, Graph]) -> Node:
     mark = _ORIGIN.search(line)
     origin = Origin(mark["path"], int(mark["line"])) if mark else None
-    scanner = _Scanner(line[: mark.start()] if mark else line, number, values)
+    scanner = _Scanner(line[: mark.start()] if mark else line, number, values, bodies)
     names = scanner.separated(lambda: scanner.expect("value"))
     scanner.expect("sign", "=")
     kind = scanner.expect("word")
@@ -105,8 +110,8 @@ def _node(line: str, number: int, values: dict[str, Value]) -> Node:
 class _Scanner:
     """One line, read token by token."""
 
-    def __init__(self, text: str, number: int, values: dict[str, Value]) -> None:
-        self.text, self.number, self.values, self.position = text, number, values, 0
+    def __init__(self, text: str, number: int, values: dict[str, Value], bodies: dict[str, Graph]) -> None:
+        self.text, self.number, self.values, self.bodies, self.position = text, number, values, bodies, 0
 
     def fail(self, message: str) -> NoReturn:
         raise GraphSyntaxError(f"line {self.number}, column {self.position + 1}: {message}: {self.text}")
@@ -178,7 +183,7 @@ class _Scanner:
     def attribute(self) -> Any:
         kind, text, end = self.peek()
         plain: dict[str, Callable[[str], Any]] = {
-            "string": json.loads, "formula": _formula, "layout": _layout, "float": float,
+            "string": json.loads, "formula": _formula, "layout": _layout, "float": float, "graph": self.body,
         }  # fmt: skip
         if kind in plain:
             self.position = end
@@ -195,6 +200,12 @@ class _Scanner:
         if kind == "word" and text in DTYPES:
             return self.type()
         return self.dim()
+
+    def body(self, name: str) -> Graph:
+        """A graph that stands above."""
+        if name[1:] not in self.bodies:
+            self.fail(f"no body is called {name[1:]!r}")
+        return self.bodies[name[1:]]
 
     def dim(self) -> Dim:
         """``3``, or a polynomial ``2*B*T - 1``."""
@@ -247,9 +258,14 @@ def same(a: Graph, b: Graph) -> bool:
         return False
     twin: dict[Value, Value] = {}
     for x, y in zip(a.nodes, b.nodes, strict=True):
-        if x.op != y.op or x.types != y.types or tuple(twin.get(v) for v in x.inputs) != y.inputs:
+        if not _same_op(x.op, y.op) or x.types != y.types or tuple(twin.get(v) for v in x.inputs) != y.inputs:
             return False
         twin.update(zip(x.values, y.values, strict=True))
     outputs = [(key, twin[value]) for key, value in a.outputs] == list(b.outputs)
     inputs = [twin[value] for value in a.inputs] == list(b.inputs)
     return outputs and inputs and (a.setup is None or b.setup is None or same(a.setup, b.setup))
+
+
+def _same_op(a: Op, b: Op) -> bool:
+    inside = list(zip(a.bodies(), b.bodies(), strict=False))
+    return a == b or (bool(inside) and all(same(*pair) for pair in inside) and a.with_bodies(b.bodies()) == b)

@@ -8,6 +8,8 @@
       %2 = gather %0, %1 : uint8[B, 64]  # input:3
       return "pixels" = %2
     }
+
+The body of a loop is a graph in the lines above its node, which names it: ``scan {body=@lstm_1, steps=T} %5, %7``.
 """
 
 from __future__ import annotations
@@ -24,14 +26,18 @@ from netspec.tensortype import Layout, Size, TensorType
 
 
 def show(graph: Graph) -> str:
-    """The text of ``graph`` and, inside it, of its setup."""
+    """The text of ``graph`` and, inside it, of the bodies of its loops and of its setup."""
     return "\n".join(_lines(graph)) + "\n"
 
 
 def _lines(graph: Graph) -> list[str]:
     names = name_values(graph.nodes)
     lines = [f"graph {json.dumps(graph.name)} {{"]
-    lines += [f"  {show_node(node, names)}" for node in graph.nodes]
+    for node in graph.nodes:
+        for body in node.op.bodies():
+            first, *rest = _lines(body)
+            lines += [f"  body {first}", *(f"  {line}" for line in rest)]
+        lines.append(f"  {show_node(node, names)}")
     lines += [f"  return {json.dumps(key)} = {names[value]}" for key, value in graph.outputs]
     if graph.setup is not None:
         first, *rest = _lines(graph.setup)
@@ -76,7 +82,7 @@ def _is_default(f: Field[Any], value: object) -> bool:
     return type(value) is type(default) and value == default
 
 
-def show_attribute(value: object) -> str:
+def show_attribute(value: object) -> str:  # noqa: PLR0911  one line for each kind of value
     """One attribute; the text itself says of which kind it is.
 
     Raises:
@@ -89,6 +95,8 @@ def show_attribute(value: object) -> str:
             return str(value)
         case str():
             return json.dumps(value)
+        case Graph():  # which stands in the lines above
+            return f"@{value.name}"
         case tuple():
             return f"[{', '.join(map(show_attribute, value))}]"
         case Formula() | Layout():

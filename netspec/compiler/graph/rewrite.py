@@ -14,8 +14,8 @@ from netspec.tensortype import Layout
 Results: TypeAlias = "Value | tuple[Value, ...]"
 Translate: TypeAlias = "Callable[[Node, tuple[Value, ...], GraphBuilder], Sequence[Value]]"
 
-SWEEPS = 8
-"""Sweeps of rules over one graph; what is left after that many is left as it is."""
+CHAIN = 64
+"""Rules that are applied one to what the other made; what is left after that many is left as it is."""
 
 
 class Pass(Protocol):
@@ -67,45 +67,54 @@ def rebuild(
 
 
 def rewrite(graph: Graph, rules: Iterable[Rewrite]) -> Graph:
-    """Apply rules bottom-up, sweep after sweep, until none applies."""
-    rules = tuple(rules)
-    by_root: dict[type[Op], list[Rewrite]] = {}
-    for rule in rules:
-        by_root.setdefault(rule.root, []).append(rule)
-    setup = None if graph.setup is None else rewrite(graph.setup, rules)
-    settled: set[Node] = set()
-    for _ in range(SWEEPS):
-        sweep = _Sweep(by_root, settled)
-        graph = rebuild(graph, sweep.translate, setup)
-        if not sweep.changed:
-            break
-    return graph
+    """Apply rules bottom-up until none applies."""
+    return Rewriter(rules).run(graph)
 
 
-class _Sweep:
-    """One bottom-up application of rules; notes whether any applied.
+class Rewriter:
+    """Applies rules bottom-up until none applies; remembers from graph to graph the nodes that they leave alone.
 
-    ``settled`` are nodes that no rule applies to. What a rule does depends on its node and what that is computed from,
-    which never change, so the sweeps after the first look only at what is new in them.
+    What a rule does depends on its node and what that is computed from, which never change. So one sweep is enough,
+    if what a rule makes is looked at before its readers are, and a node that no rule applies to is looked at once.
     """
 
-    def __init__(self, rules: dict[type[Op], list[Rewrite]], settled: set[Node]) -> None:
-        self.rules, self.settled, self.changed = rules, settled, False
+    def __init__(self, rules: Iterable[Rewrite]) -> None:
+        self._by_root: dict[type[Op], list[Rewrite]] = {}
+        for rule in rules:
+            self._by_root.setdefault(rule.root, []).append(rule)
+        self._settled: set[Node] = set()
 
-    def translate(self, node: Node, inputs: tuple[Value, ...], g: GraphBuilder) -> Sequence[Value]:
-        results = g.again(node, inputs).values
-        for _ in range(SWEEPS):
-            node = results[0].node
-            found = None if node in self.settled else self._first(node, g)
-            if found is None:
-                self.settled.add(node)
-                break
-            self.changed = True
-            results = (found,) if isinstance(found, Value) else found
-            if results != results[0].node.values:  # not one node: nothing to apply a rule to
-                break
-        return results
+    def run(self, graph: Graph) -> Graph:
+        """The graph that the rules leave, its setup included."""
+        setup = None if graph.setup is None else self.run(graph.setup)
+
+        def translate(node: Node, inputs: tuple[Value, ...], g: GraphBuilder) -> Sequence[Value]:
+            return self._final(g.again(node, inputs), g, CHAIN)
+
+        return rebuild(graph, translate, setup)
+
+    def _final(self, node: Node, g: GraphBuilder, chain: int) -> Sequence[Value]:
+        """What becomes of a node whose inputs are final, result by result."""
+        if node in self._settled:
+            return node.values
+        found = self._first(node, g) if chain else None
+        if found is None:
+            self._settled.add(node)
+            return node.values
+        results = (found,) if isinstance(found, Value) else found
+        return tuple(self._made(value, g, chain - 1) for value in results)
+
+    def _made(self, value: Value, g: GraphBuilder, chain: int) -> Value:
+        """What becomes of a value that a rule gave, which may be computed from nodes that it made."""
+        node = value.node
+        if node in self._settled or isinstance(node.op, Input):
+            return value
+        inputs = tuple(self._made(each, g, chain) for each in node.inputs)
+        return self._final(g.again(node, inputs), g, chain)[value.index]
 
     def _first(self, node: Node, g: GraphBuilder) -> Results | None:
-        found = (rule.apply(node, g) for rule in self.rules.get(type(node.op), ()))
-        return next((result for result in found if result is not None), None)
+        for rule in self._by_root.get(type(node.op), ()):
+            found = rule.apply(node, g)
+            if found is not None:
+                return found
+        return None

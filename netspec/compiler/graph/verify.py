@@ -21,13 +21,16 @@ def verify(graph: Graph) -> None:
 
     Every input is listed once, under a key of its own; every node's types follow from its op and inputs and stands
     after what it reads; output keys are unique, and one that carries an input on has that input's type; the setup
-    gives the derived inputs from parameters alone.
+    gives the derived inputs from parameters alone. The same holds of the bodies of loops.
 
     Raises:
         GraphError: with the lines around the fault.
     """
     for message, node in _faults(graph):
         raise GraphError(f"graph `{graph.name}`: {message}{_excerpt(graph, node)}")
+    for node in graph.nodes:
+        for body in node.op.bodies():
+            verify(body)
     if graph.setup is not None:
         verify(graph.setup)
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from netspec.compiler.kernels.channel_ends import ChannelEnds, operand_words
-from netspec.compiler.kernels.kernel import Body, Kernel, Operand
+from netspec.compiler.kernels.channel_ends import ChannelEnds
+from netspec.compiler.kernels.kernel import Body, Kernel, Operand, operand_words
 
 BLOCK_WORDS = ("samples", "pixels", "channels", "clock", "partials", "partial", "following")
 JOIN_WORDS = ("samples", "channels", "clock", "partials", "partial", "following")

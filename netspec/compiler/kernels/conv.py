@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from math import prod
 
 from netspec.compiler.kernels.conv_tiles import Tiles, choose_tiles
-from netspec.compiler.kernels.kernel import UNIT, Body, Kernel, Operand, Result, operand_words
+from netspec.compiler.kernels.kernel import UNIT, Body, Ended, Kernel, Operand, Result, operand_words
 from netspec.compiler.kernels.processor import Tile
 from netspec.compiler.kernels.windows import WORDS_OF_RUN, Taps, tables
 
@@ -31,7 +31,7 @@ INLINE_COST = 8  # of an epilogue that is written out for each vector of a tile,
 
 
 @dataclass(frozen=True)
-class Conv:
+class Conv(Ended):
     """The static description of a convolution: all that its code depends on.
 
     ``extents``: taps along each axis, the last of which is written out.
@@ -39,16 +39,12 @@ class Conv:
 
     tiles: Tiles
     extents: tuple[int, ...]
-    extras: tuple[Operand, ...]
-    results: tuple[Result, ...]
-    epilogue: Body
 
     @property
     def text(self) -> str:
         """Canonical, the key of the object cache; outer axes are loops, whose extents do not matter."""
-        extras, results = (", ".join(map(repr, part)) for part in (self.extras, self.results))
         window = "x".join(["n"] * (len(self.extents) - 1) + [str(self.extents[-1])])
-        return f"conv {self.tiles.text} {window} [{extras}] -> [{results}]\n{self.epilogue.text}"
+        return f"conv {self.tiles.text} {window} {self.ending}"
 
 
 def conv_kernel(
@@ -62,9 +58,8 @@ def conv_kernel(
     Raises:
         ValueError: if a result is not whole rows, or an extra is gathered or no float32.
     """
-    if any(result.kind != "rows" for result in results) or any(e.gathered or e.dtype != "float32" for e in extras):
-        raise ValueError("a convolution writes whole blocks, gathers nothing and reads float32")
-    conv = Conv(tiles, extents, extras, results, epilogue)
+    conv = Conv(tiles, extents, extras=extras, results=results, epilogue=epilogue)
+    conv.check("a convolution")
 
     def build() -> Callable[..., None]:
         from netspec.compiler.kernels.conv_emit import emit_conv

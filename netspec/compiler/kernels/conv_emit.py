@@ -12,11 +12,10 @@ from llvmlite import ir as llvm
 from netspec.compiler.kernels import ir
 from netspec.compiler.kernels.contract_emit import argument, function
 from netspec.compiler.kernels.conv import HEADER, INLINE_COST, WORDS, Conv
+from netspec.compiler.kernels.epilogue_emit import EpilogueWords
 from netspec.compiler.kernels.ir import I64, LANES, Builder, Value
-from netspec.compiler.kernels.kernel import WORDS_PER_OPERAND, Operand
 from netspec.compiler.kernels.kernel import Place as Element
 from netspec.compiler.kernels.windows import WORDS_OF_RUN
-from netspec.compiler.kernels.winograd import Winograd
 
 BEGINS, ENDS = 1, 2  # stages of the sums: of the first block of input channels, of the last
 
@@ -142,23 +141,8 @@ class _Tile:
         ir.counted(builder, 0, self.channels, [], one_channel, unroll=False)
 
 
-class Epilogue:
+class Epilogue(EpilogueWords):
     """Loads the extras of a vector of sums, runs the body, stores the results."""
-
-    def __init__(
-        self, conv: Conv | Winograd, builder: Builder, args: Value, thread: Value, first: int, clock: int
-    ) -> None:
-        """The words of the operands begin at ``first``; ``clock`` is that of the step counters."""
-        self.conv = conv
-        self.kinds = [*conv.extras, *[Operand() for _ in conv.results]]
-        self.words = [
-            [argument(builder, args, first + WORDS_PER_OPERAND * i + j) for j in range(3)]
-            for i in range(len(self.kinds))
-        ]
-        self.step = I64(0)
-        if any(extra.stepped for extra in conv.extras):
-            counters = argument(builder, args, clock)
-            self.step = ir.load(builder, ir.at(builder, counters, ir.product(builder, thread, 64)), I64, 8)
 
     def places(self, builder: Builder, block: Value, channel: Value) -> list[Value]:
         """The addresses of the extras and the results at pixel 0 of a channel."""
@@ -175,13 +159,13 @@ class Epilogue:
         """The epilogue of the vector at `pixel`."""
         offset = ir.product(builder, pixel, ir.BYTES)
         inputs = [total]
-        count = len(self.conv.extras)
-        for kind, place in zip(self.conv.extras, places, strict=False):
+        count = len(self.ended.extras)
+        for kind, place in zip(self.ended.extras, places, strict=False):
             if kind.spread or kind.stepped:
                 inputs.append(ir.broadcast(builder, place))
             else:
                 inputs.append(ir.load(builder, ir.at(builder, place, offset)))
-        results = self.conv.epilogue.emit(builder, inputs, Element(I64(0), I64(0), I64(0)))
+        results = self.ended.epilogue.emit(builder, inputs, Element(I64(0), I64(0), I64(0)))
         for value, place in zip(results, places[count:], strict=True):
             ir.store(builder, value, ir.at(builder, place, offset))
 

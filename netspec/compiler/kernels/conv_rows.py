@@ -18,7 +18,7 @@ from functools import lru_cache
 from itertools import pairwise, product
 from math import prod
 
-from netspec.compiler.kernels.kernel import UNIT, Body, Kernel, Operand, Result, operand_words
+from netspec.compiler.kernels.kernel import UNIT, Body, Ended, Kernel, Operand, Result, operand_words
 from netspec.compiler.kernels.processor import Tile
 from netspec.compiler.kernels.windows import Run, Taps
 
@@ -72,7 +72,7 @@ class RowTiles:
 
 
 @dataclass(frozen=True)
-class RowsConv:
+class RowsConv(Ended):
     """The static description of a convolution over rows: all that its code depends on.
 
     ``whole``: channels fill their vectors. ``own``: each output channel reads the input channel of its own number.
@@ -82,15 +82,11 @@ class RowsConv:
     axes: int
     whole: bool
     own: bool
-    extras: tuple[Operand, ...]
-    results: tuple[Result, ...]
-    epilogue: Body
 
     @property
     def text(self) -> str:
-        extras, results = (", ".join(map(repr, part)) for part in (self.extras, self.results))
         kind = f"{self.axes}d{' whole' if self.whole else ''}{' own' if self.own else ''}"
-        return f"conv rows {kind} {self.tiles.text} [{extras}] -> [{results}]\n{self.epilogue.text}"
+        return f"conv rows {kind} {self.tiles.text} {self.ending}"
 
 
 def conv_rows_kernel(
@@ -110,9 +106,8 @@ def conv_rows_kernel(
     Raises:
         ValueError: if a result is not whole rows, or an extra is gathered or no float32.
     """
-    if any(result.kind != "rows" for result in results) or any(e.gathered or e.dtype != "float32" for e in extras):
-        raise ValueError("a convolution writes whole rows, gathers nothing and reads float32")
-    conv = RowsConv(tiles, axes, outs % UNIT == 0, own, extras, results, epilogue)
+    conv = RowsConv(tiles, axes, outs % UNIT == 0, own, extras=extras, results=results, epilogue=epilogue)
+    conv.check("a convolution")
 
     def build() -> Callable[..., None]:
         from netspec.compiler.kernels.conv_rows_emit import emit_conv_rows
@@ -190,14 +185,15 @@ def choose_row_tiles(tile: Tile, outs: int, segments: tuple[tuple[int, int], ...
     held, registers = {16: (30, 1), 6: (7, 2)}.get(tile.rows * tile.vectors, (3, 4))
     best: tuple[float, int, tuple[int, ...]] = (float("inf"), 1, (1,))
     for vectors in range(1, min(MOST_VECTORS, panels, held - 1) + 1):
-        sets = [vectors] * (panels // vectors) + [panels % vectors] * (panels % vectors > 0)
+        sets = {vectors: panels // vectors, panels % vectors: 1}
         for widest in range(1, min(WIDEST, (held - vectors) // vectors) + 1):
             widths = sorted({widest} | {n % widest for n in lengths} - {0}, reverse=True)
             widths = [n for n in widths if n != widest or max(lengths) >= widest]
             cycles = sum(
-                count * (n // widest * _cycles(widest, v, registers) + _cycles(n % widest, v, registers))
+                often * count * (n // widest * _cycles(widest, v, registers) + _cycles(n % widest, v, registers))
                 for n, count in lengths.items()
-                for v in sets
+                for v, often in sets.items()
+                if v
             )
             cycles *= 1 + CODE * len(widths) * (1 + (panels % vectors > 0))
             best = min(best, (cycles, vectors, tuple(widths)))

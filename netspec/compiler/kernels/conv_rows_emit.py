@@ -11,11 +11,10 @@ from llvmlite import ir as llvm
 from netspec.compiler.kernels import ir
 from netspec.compiler.kernels.contract_emit import argument, function
 from netspec.compiler.kernels.conv_rows import HEADER, ITEM, VECTOR, WORDS, WORDS_OF_SEGMENT, RowsConv
+from netspec.compiler.kernels.epilogue_emit import EpilogueWords
 from netspec.compiler.kernels.ir import I64, LANES, Builder, Value
-from netspec.compiler.kernels.kernel import WORDS_PER_OPERAND, Operand
 from netspec.compiler.kernels.kernel import Place as Element
 from netspec.compiler.kernels.streams import lanes_below, store_lanes
-from netspec.compiler.kernels.winograd_rows import RowsWinograd
 
 
 def emit_conv_rows(conv: RowsConv) -> Callable[..., None]:
@@ -89,22 +88,8 @@ class RowTile:
         return result
 
 
-class RowsEpilogue:
+class RowsEpilogue(EpilogueWords):
     """Loads the extras of a vector of sums, runs the body, stores the results."""
-
-    def __init__(
-        self, conv: RowsConv | RowsWinograd, b: Builder, args: Value, thread: Value, first: int, clock: int
-    ) -> None:
-        """The words of the operands begin at ``first``; ``clock`` is that of the step counters."""
-        self.conv = conv
-        self.kinds = [*conv.extras, *[Operand() for _ in conv.results]]
-        self.words = [
-            [argument(b, args, first + WORDS_PER_OPERAND * i + j) for j in range(3)] for i in range(len(self.kinds))
-        ]
-        self.step = I64(0)
-        if any(extra.stepped for extra in conv.extras):
-            counters = argument(b, args, clock)
-            self.step = ir.load(b, ir.at(b, counters, ir.product(b, thread, 64)), I64, 8)
 
     def places(self, b: Builder, sample: Value, channel: Value) -> list[tuple[Value, Value]]:
         """The addresses of the extras and the results at pixel 0 of a channel, and bytes from a pixel to the next."""
@@ -123,13 +108,13 @@ class RowsEpilogue:
         self, b: Builder, total: Value, places: Sequence[tuple[Value, Value]], pixel: Value, mask: Value | None
     ) -> None:
         """The epilogue of the vector at `pixel`; only the lanes of `mask` are written, for others are other pixels'."""
-        inputs, count = [total], len(self.conv.extras)
-        for kind, (place, by_pixel) in zip(self.conv.extras, places, strict=False):
+        inputs, count = [total], len(self.ended.extras)
+        for kind, (place, by_pixel) in zip(self.ended.extras, places, strict=False):
             if kind.spread or kind.stepped:
                 inputs.append(ir.broadcast(b, place))
             else:
                 inputs.append(ir.load(b, ir.at(b, place, b.mul(pixel, by_pixel))))
-        results = self.conv.epilogue.emit(b, inputs, Element(I64(0), I64(0), I64(0)))
+        results = self.ended.epilogue.emit(b, inputs, Element(I64(0), I64(0), I64(0)))
         for value, (place, by_pixel) in zip(results, places[count:], strict=True):
             to = b.add(place, b.mul(pixel, by_pixel))
             if mask is None:

@@ -8,6 +8,7 @@ row        word 0                      word 1            word 3
 CALL       address of the kernel       its arguments     0
 BARRIER    0                           0                 0
 LOOP       how often                   rows that follow  address of its counters
+STEPPED    address of the kernel       its block         address of its counters
 PARTS      how many                    rows that follow  1, or -1: the last first
 =========  ==========================  ================  ======================
 
@@ -15,6 +16,10 @@ Word 2 names the kind. Calls get the thread's share of their work, one part of a
 there are more of them, and a thread runs the rows that follow for one of its parts after the other: what a row has
 written is then still in the cache when the next one reads it. Loops do not nest, nor do parts. Counters (of steps, of a
 loop) stand a cache line apart for each thread.
+
+A STEPPED call stands in a loop, and some of its arguments move on from round to round. Its block is the address of the
+first thread's arguments, how far apart those of two threads lie, how many words move, and for each of these its place,
+its first value and its step; a thread writes these words before it calls.
 """
 
 from __future__ import annotations
@@ -30,11 +35,12 @@ from netspec.compiler.kernels.kernel import Kernel
 if TYPE_CHECKING:
     import numpy as np
 
-CALL, BARRIER, LOOP, PARTS = 0, 1, 2, 3
+CALL, BARRIER, LOOP, PARTS, STEPPED = 0, 1, 2, 3, 4
 # Words of the header. The barrier's two counters stand apart from all else and from each other, as processors fetch
 # cache lines in pairs.
 STEPS, ROWS, FIRST_ROW, CLOCK, TICKS, ARRIVED, GENERATION, HEADER = 0, 1, 2, 3, 4, 16, 32, 48
 ROW_WORDS = 4
+BLOCK_HEAD = 3  # words of the block of a stepped call before what it says of each word
 LINE = 8  # words of a cache line
 MAXIMUM_THREADS = 256
 YIELDS_BEFORE_NAP = 64  # a processor that is never idle is given no thread that waits for another
@@ -75,21 +81,38 @@ class Program:
 class Table:
     """Builds a program row by row.
 
-    ``clock`` is the address of the step counters, known from the start, as kernels' words hold it.
+    ``clock`` is the address of the step counters, known from the start, as kernels' words hold it. No more than
+    ``threads`` may run the program.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int = MAXIMUM_THREADS) -> None:
+        self.threads = threads
         self._kept: list[object] = []
         self._rows: list[list[int]] = []
         self._labels: list[str] = []
         self._words: list[Sequence[int]] = []
-        self._in_loop = False
+        self._in_loop, self._counters_of_loop = False, 0
         self.clock = self._counters()
 
     def call(self, address: int, words: Sequence[int], label: str = "") -> None:
         """A row that calls the kernel at `address`."""
         self._add(address, len(self._words), CALL, 0, label or "call")
         self._words.append(words)
+
+    def stepped(self, address: int, words: Sequence[int], after: Sequence[int], label: str = "") -> None:
+        """A row of a loop: its words in the first round and in the second; they go on moving by as much."""
+        if not self._in_loop:
+            raise ValueError("a stepped call stands in a loop")
+        moving = [
+            (i, one, other - one) for i, (one, other) in enumerate(zip(words, after, strict=True)) if one != other
+        ]
+        pitch = -(-len(words) // LINE) * LINE
+        arguments, first = lines(pitch * self.threads)
+        arguments.reshape(self.threads, pitch)[:, : len(words)] = words
+        block, place = lines(BLOCK_HEAD + 3 * len(moving))
+        block[:] = [first, 8 * pitch, len(moving), *(word for each in moving for word in each)]
+        self._kept += [arguments, block]
+        self._add(address, place, STEPPED, self._counters_of_loop, label or "call")
 
     def barrier(self) -> None:
         """A row at which all threads meet."""
@@ -102,7 +125,7 @@ class Table:
             raise ValueError("loops do not nest")
         clock, at = self._counters(), len(self._rows)
         self._add(count, 0, LOOP, clock, "loop")
-        self._in_loop = True
+        self._in_loop, self._counters_of_loop = True, clock
         yield clock
         self._in_loop = False
         self._rows[at][1] = len(self._rows) - at - 1

@@ -126,6 +126,10 @@ class _Driver:
             return []
 
         def other() -> list[Value]:
+            is_stepped = builder.icmp_signed("==", kind, I64(table.STEPPED))
+            return ir.branch(builder, is_stepped, lambda: self._stepped(one, two, three), no_call)
+
+        def no_call() -> list[Value]:
             is_loop = builder.icmp_signed("==", kind, I64(table.LOOP))
             return ir.branch(builder, is_loop, lambda: self._begin_loop(one, two, three), no_loop)
 
@@ -134,6 +138,25 @@ class _Driver:
             return ir.branch(builder, is_parts, lambda: self._begin_parts(one, two, three), self._barrier)
 
         ir.branch(builder, builder.icmp_signed("==", kind, I64(table.CALL)), call, other)
+
+    def _stepped(self, address: Value, block: Value, counters: Value) -> list[Value]:
+        """Write this round's words among the thread's own arguments, and call."""
+        builder = self.builder
+        turn = ir.load(builder, builder.add(counters, self.line), I64, 8)
+        first, pitch, count = (ir.load(builder, ir.at(builder, block, 8 * i), I64, 8) for i in range(table.BLOCK_HEAD))
+        own = builder.add(first, builder.mul(self.thread, pitch))
+
+        def one(i: Value, _: list[Value]) -> None:
+            index = builder.add(builder.mul(i, I64(3)), I64(table.BLOCK_HEAD))
+            entry = builder.add(block, ir.product(builder, index, 8))
+            place, value, step = (ir.load(builder, ir.at(builder, entry, 8 * k), I64, 8) for k in range(3))
+            word = builder.add(value, builder.mul(turn, step))
+            ir.store(builder, word, builder.add(own, ir.product(builder, place, 8)), 8)
+
+        ir.counted(builder, 0, count, [], one, unroll=False)
+        kernel = builder.inttoptr(address, KERNEL.as_pointer())
+        builder.call(kernel, [own, self._get("part"), self._get("parts"), self.thread])
+        return []
 
     def _begin_loop(self, count: Value, rows: Value, counters: Value) -> list[Value]:
         builder = self.builder

@@ -52,16 +52,19 @@ class Operand:
     """How a kernel reads one input; converted to float32 lanes whatever its dtype.
 
     ``spread``: one element a row for all lanes. ``gathered``: row ``index[row]`` instead of ``row``.
-    ``stepped``: a scalar of each step; the address advances with the step.
+    ``stepped``: a scalar of each step; the address advances with the step. ``lanes``, with ``spread``: one vector a row
+    for all columns, a number for each lane.
     """
 
     dtype: DType = "float32"
     spread: bool = False
     gathered: bool = False
     stepped: bool = False
+    lanes: bool = False
 
     def __repr__(self) -> str:
-        return " ".join([self.dtype, *(name for name in ("spread", "gathered", "stepped") if getattr(self, name))])
+        flags = ("spread", "gathered", "stepped", "lanes")
+        return " ".join([self.dtype, *(name for name in flags if getattr(self, name))])
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,6 +75,32 @@ class Result:
 
     def __repr__(self) -> str:
         return self.kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What a kernel does with its sums before it stores them: ``epilogue`` takes ``[*sums, *extras]`` to results."""
+
+    extras: tuple[Operand, ...]
+    results: tuple[Result, ...]
+    epilogue: Body
+
+    @property
+    def ending(self) -> str:
+        """Canonical, the end of the kernel's text."""
+        extras, results = (", ".join(map(repr, part)) for part in (self.extras, self.results))
+        return f"[{extras}] -> [{results}]\n{self.epilogue.text}"
+
+    def check(self, what: str) -> None:
+        """Whether whole rows are written, and what is read of them is float32 in order.
+
+        Raises:
+            ValueError: if not, of the kernel ``what``.
+        """
+        if any(result.kind != "rows" for result in self.results):
+            raise ValueError(f"{what} writes whole rows")
+        if any(extra.gathered or extra.dtype != "float32" for extra in self.extras):
+            raise ValueError(f"{what} gathers nothing and reads float32")
 
 
 def operand_words(operands: Iterable[Sequence[Word]]) -> list[Word]:

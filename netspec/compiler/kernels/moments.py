@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
-from netspec.compiler.kernels.channel_ends import ChannelEnds, operand_words
-from netspec.compiler.kernels.kernel import Kernel
+from netspec.compiler.kernels.channel_ends import ChannelEnds
+from netspec.compiler.kernels.kernel import Kernel, operand_words
 
 Lies: TypeAlias = Literal["lanes", "rows"]
 """How samples lie: 16 of them in the lanes, a plane for each channel; or a row each, channels running fastest."""

@@ -102,3 +102,10 @@ def vector_features() -> tuple[str, ...]:
     return tuple(
         sorted(name for name, has in llvm.get_host_cpu_features().items() if has and name.startswith(families))
     )
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

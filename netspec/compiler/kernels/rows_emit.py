@@ -91,7 +91,7 @@ class Rows:
         ]
         self.prefetch(following, middle)
         spread = self.scalars | {
-            i: stream.spread(self.b, inputs[i])
+            i: ir.load(self.b, inputs[i]) if stream.operand.lanes else stream.spread(self.b, inputs[i])
             for i, stream in enumerate(self.inputs)
             if stream.operand.spread and i not in self.scalars
         }

@@ -133,9 +133,9 @@ def across_rows(b: Builder, kind: str, rows: Sequence[Value]) -> Value:
     return rows[0]
 
 
-def across(b: Builder, value: Value) -> Value:
-    """The sum over the lanes, in all of them, by a fixed tree: lanes 8, 4, 2, 1 apart."""
+def across(b: Builder, value: Value, kind: str = "sum") -> Value:
+    """The reduction over the lanes, in all of them, by a fixed tree: lanes 8, 4, 2, 1 apart."""
     for half in (8, 4, 2, 1):
         order = llvm.Constant(ir.INTS, [lane ^ half for lane in range(LANES)])
-        value = b.fadd(value, b.shuffle_vector(value, llvm.Constant(VEC, llvm.Undefined), order))
+        value = combine(b, kind, value, b.shuffle_vector(value, llvm.Constant(VEC, llvm.Undefined), order))
     return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, TypeAlias
 
 from llvmlite import ir as llvm
@@ -100,3 +100,34 @@ def transposed(b: Builder, rows: Sequence[Value]) -> list[Value]:
         for i in (i for i in range(LANES) if not i & half):
             rows[i], rows[i + half] = (b.shuffle_vector(rows[i], rows[i + half], order) for order in (low, high))
     return rows
+
+
+def transposed_rows(b: Builder, rows: Sequence[Value]) -> list[Value]:
+    """The columns of the block of 16 x 16 whose rows lie at these places.
+
+    Quarters of rows are put together as they are read, which needs no shuffle: half of those of `transposed` are left.
+    """
+    columns: list[Value] = []
+    for quarter in range(0, LANES, 4):
+        parts = [ir.load(b, ir.at(b, row, quarter * 4), QUARTER) for row in rows]
+        held = [_joined(b, parts[i::4]) for i in range(4)]
+        pairs = [b.shuffle_vector(held[i], held[i + 1], order) for order in (LOW, HIGH) for i in (0, 2)]
+        columns += [b.shuffle_vector(*pairs[i : i + 2], order) for i in (0, 2) for order in (LOW_PAIRS, HIGH_PAIRS)]
+    return columns
+
+
+def _joined(b: Builder, parts: Sequence[Value]) -> Value:
+    """Four quarters as one vector."""
+    halves = [b.shuffle_vector(*parts[i : i + 2], _order(range(8))) for i in (0, 2)]
+    return b.shuffle_vector(*halves, _order(range(LANES)))
+
+
+def _order(lanes: Iterable[int]) -> llvm.Constant:
+    order = list(lanes)
+    return llvm.Constant(llvm.VectorType(ir.I32, len(order)), order)
+
+
+QUARTER = llvm.VectorType(ir.F32, 4)
+QUARTERS = range(0, LANES, 4)
+LOW, HIGH = (_order(q + i for q in QUARTERS for i in (n, LANES + n, n + 1, LANES + n + 1)) for n in (0, 2))
+LOW_PAIRS, HIGH_PAIRS = (_order(q + i for q in QUARTERS for i in (n, n + 1, LANES + n, LANES + n + 1)) for n in (0, 2))

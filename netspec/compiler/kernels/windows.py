@@ -68,22 +68,31 @@ class Axis:
         places = []
         for window in range(self.count):
             first = window * self.stride - self.before
-            taps = [t for t in range(self.extent) if 0 <= first + t * self.dilation < self.size]
-            places.append(Place(len(taps), first + taps[0] * self.dilation, taps[0]) if taps else NOTHING)
+            taps = self._inside(first, self.dilation, self.size)
+            places.append(Place(len(taps), first + taps.start * self.dilation, taps.start) if taps else NOTHING)
         return Taps(tuple(places), self.dilation, 1, 1)
+
+    def _inside(self, first: int, step: int, size: int) -> range:
+        """The taps, ``step`` apart from ``first`` on, that lie on an axis of ``size``: reckoned, not searched."""
+        return range(max(0, -(first // step)), min(self.extent, -((first - size) // step)))
 
     def backward(self) -> Taps:
         """The windows, and the taps of them, that each position is read by."""
-        period = self.stride // gcd(self.stride, self.dilation)
+        common = gcd(self.stride, self.dilation)
+        period, back = self.stride // common, self.dilation // common
+        inverse = pow(back, -1, period)
         places = []
         for position in range(self.size):
-            found = []
-            for tap in range(self.extent):
-                window, rest = divmod(position + self.before - tap * self.dilation, self.stride)
-                if rest == 0 and 0 <= window < self.count:
-                    found.append((tap, window))
-            places.append(Place(len(found), found[0][1], found[0][0]) if found else NOTHING)
-        return Taps(tuple(places), -self.dilation * period // self.stride, period, self.stride)
+            ahead, rest = divmod(position + self.before, common)
+            # The first tap at which a window of any number begins; from there on every ``period``-th, ``back`` windows
+            # further to the front each.
+            tap = ahead * inverse % period
+            window = (ahead - tap * back) // period
+            skipped = max(0, -((self.count - 1 - window) // back))
+            tap, window = tap + skipped * period, window - skipped * back
+            count = min(window // back, (self.extent - 1 - tap) // period) + 1
+            places.append(Place(count, window, tap) if rest == 0 and count > 0 else NOTHING)
+        return Taps(tuple(places), -back, period, self.stride)
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,7 @@ class Shares:
     @property
     def equal(self) -> bool:
         """Whether all windows have as many positions."""
-        return all(stop - start == self.extent for start, stop in self.bounds())
+        return len({stop - start for start, stop in self.bounds()}) == 1
 
     @property
     def frame(self) -> tuple[int, int]:
@@ -160,7 +169,7 @@ class Taps:
 
     def runs(self) -> Iterator[Run]:
         """Written positions a constant step apart with the same taps, whose read positions are evenly spaced."""
-        for phase in range(self.phases):
+        for phase in range(min(self.phases, len(self.places))):
             positions = range(phase, len(self.places), self.phases)
             cuts = [0, *self._changes(positions), len(positions)]
             for begin, end in pairwise(cuts):
@@ -245,7 +254,8 @@ def meetings(axis: Axis) -> list[Meeting]:
     """For each tap of an axis the windows in which it meets something."""
     found = []
     for tap in range(axis.extent):
-        reads = [(w, w * axis.stride + tap * axis.dilation - axis.before) for w in range(axis.count)]
-        inside = [(w, p) for w, p in reads if 0 <= p < axis.size]
-        found.append(Meeting(len(inside), *inside[0]) if inside else Meeting(0, 0, 0))
+        first = tap * axis.dilation - axis.before
+        start = max(0, -(first // axis.stride))
+        stop = min(axis.count, -((first - axis.size) // axis.stride))
+        found.append(Meeting(stop - start, start, first + start * axis.stride) if start < stop else Meeting(0, 0, 0))
     return found

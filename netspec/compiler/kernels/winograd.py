@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from netspec.compiler.kernels.conv import VECTOR
 from netspec.compiler.kernels.conv_tiles import Tiles, choose_tiles
-from netspec.compiler.kernels.kernel import UNIT, Body, Kernel, Operand, Result, operand_words
+from netspec.compiler.kernels.kernel import UNIT, Body, Ended, Kernel, Operand, Result, operand_words
 from netspec.compiler.kernels.processor import Tile
 from netspec.compiler.kernels.windows import Axis
 
@@ -26,7 +26,7 @@ PRODUCTS = 16  # of a tile of 2 x 2 results
 WORDS = (
     *("x", "x_block", "x_channel", "u", "u_panel", "blocks", "ins", "outs", "clock", "scratch", "scratch_thread"),
     *("read_rows", "read_columns", "before_rows", "before_columns", "rows", "columns"),
-    *("strip_rows", "strip_columns", "pitch", "lines_at", "products_at"),
+    *("strip_rows", "strip_columns", "pitch", "zeros_at", "products_at"),
 )
 HEADER = len(WORDS)
 WEIGHT_WORDS = ("panels", "u", "columns", "depth", "first_tap", "tap_step")
@@ -38,19 +38,15 @@ MOST = 256  # input channels: four tiles of more leave the second-level cache
 
 
 @dataclass(frozen=True)
-class Winograd:
+class Winograd(Ended):
     """The static description: all that the code depends on."""
 
     tiles: Tiles
-    extras: tuple[Operand, ...]
-    results: tuple[Result, ...]
-    epilogue: Body
 
     @property
     def text(self) -> str:
         """Canonical, the key of the object cache."""
-        extras, results = (", ".join(map(repr, part)) for part in (self.extras, self.results))
-        return f"winograd {self.tiles.text} [{extras}] -> [{results}]\n{self.epilogue.text}"
+        return f"winograd {self.tiles.text} {self.ending}"
 
 
 @dataclass(frozen=True)
@@ -68,9 +64,14 @@ class Strip:
 
 def fits(axes: Sequence[Axis], groups: int, ins: int, outs: int) -> bool:
     """Whether a convolution is one of these, with channels enough to save time."""
+    return moves_by_one(axes) and groups == 1 and FEWEST <= ins <= MOST and outs >= FEWEST
+
+
+def moves_by_one(axes: Sequence[Axis]) -> bool:
+    """Whether windows are 3 x 3, move by one pixel and lie in the image at least in part."""
     like = all((axis.extent, axis.stride, axis.dilation) == (3, 1, 1) for axis in axes)
     inside = all(axis.before <= 2 and axis.after <= 2 and axis.count > 1 for axis in axes)
-    return len(axes) == 2 and like and inside and groups == 1 and FEWEST <= ins <= MOST and outs >= FEWEST
+    return len(axes) == 2 and like and inside
 
 
 def strip_of(rows: int, columns: int, ins: int) -> Strip:
@@ -92,7 +93,7 @@ def tiles_of(tile: Tile, outs: int, strip: Strip, rows: int, columns: int) -> Ti
 
 def winograd_kernel(tiles: Tiles, extras: tuple[Operand, ...], results: tuple[Result, ...], epilogue: Body) -> Kernel:
     """The kernel of a convolution; split on blocks of 16 samples. Tiles, extras and results are as those of `conv`."""
-    winograd = Winograd(tiles, extras, results, epilogue)
+    winograd = Winograd(tiles, extras=extras, results=results, epilogue=epilogue)
 
     def build() -> Callable[..., None]:
         from netspec.compiler.kernels.winograd_emit import emit_winograd
@@ -131,21 +132,20 @@ def winograd_words(
     operands = operand_words((*extras, *results))
     rows, columns = written
     strip = strip_of(rows, columns, ins)
-    pixels, lines, _ = _parts(ins, strip, widest)
+    pixels, zeros, _ = _parts(ins, strip, widest)
     header = [x, x_block, x_channel, u, PRODUCTS * ins * VECTOR, -(-samples // UNIT), ins, outs, clock, *scratch]
     header += [*read, *before, *written]
-    header += [strip.rows, strip.columns, strip.pitch * VECTOR, pixels, pixels + lines]
+    header += [strip.rows, strip.columns, strip.pitch * VECTOR, pixels, pixels + zeros]
     return [*header, *operands]
 
 
 def scratch_bytes(ins: int, strip: Strip, widest: int) -> int:
-    """Scratch for each thread: transformed pixels, half transformed ones of a row of tiles, products of a tile."""
+    """Scratch for each thread: transformed pixels, zeros, products of a tile."""
     return sum(_parts(ins, strip, widest))
 
 
 def _parts(ins: int, strip: Strip, widest: int) -> tuple[int, int, int]:
-    lines = (2 * strip.columns + 2) * 4 + 1  # and a vector of zeros
-    return PRODUCTS * ins * strip.pitch * VECTOR, lines * VECTOR, PRODUCTS * widest * VECTOR
+    return PRODUCTS * ins * strip.pitch * VECTOR, VECTOR, PRODUCTS * widest * VECTOR
 
 
 def widest_of(tiles: Tiles) -> int:

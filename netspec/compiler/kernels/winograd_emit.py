@@ -14,9 +14,7 @@ from netspec.compiler.kernels.conv_emit import Epilogue
 from netspec.compiler.kernels.ir import I64, LANES, Builder, Value
 from netspec.compiler.kernels.streams import Words, units_of
 from netspec.compiler.kernels.winograd import HEADER, PRODUCTS, WEIGHT_WORDS, WORDS, Winograd
-
-SIDE = 4  # pixels of a tile, and its products, along each axis
-AHEAD = 4  # tiles whose 16 places are asked for before they are written: transforms of pixels take 24 ns for 40
+from netspec.compiler.kernels.winograd_pixels_emit import SIDE, Pixels
 
 
 def emit_winograd(winograd: Winograd) -> Callable[..., None]:
@@ -61,11 +59,6 @@ def _filtered(b: Builder, g: Sequence[Value]) -> list[Value]:
     return [g[0], b.fadd(ends, middle), b.fsub(ends, middle), g[2]]
 
 
-def spread(b: Builder, d: Sequence[Value]) -> list[Value]:
-    """``B' d``: four pixels as four factors."""
-    return [b.fsub(d[0], d[2]), b.fadd(d[1], d[2]), b.fsub(d[2], d[1]), b.fsub(d[1], d[3])]
-
-
 def gathered(b: Builder, m: Sequence[Value]) -> list[Value]:
     """``A' m``: four products as two results."""
     return [b.fadd(b.fadd(m[0], m[1]), m[2]), b.fsub(b.fsub(m[1], m[2]), m[3])]
@@ -82,7 +75,7 @@ class _Loops:
         ends = [builder.udiv(builder.mul(p, self.word["blocks"]), parts) for p in (part, builder.add(part, I64(1)))]
         self.first, self.stop = ends
         self.scratch = builder.add(self.word["scratch"], builder.mul(thread, self.word["scratch_thread"]))
-        self.pixels = _Pixels(builder).function
+        self.pixels = Pixels(builder, WORDS).function
         shapes = [(height, width) for height, widths in winograd.tiles.widths for width, _ in widths]
         self.products = {shape: _emit_products(builder, *shape) for shape in shapes}
         self.results = {shape: _Results(winograd, builder, *shape).function for shape in shapes}
@@ -108,12 +101,13 @@ class _Loops:
     def _strip(self, block: Value, top: Value, rows: Value, left: Value, columns: Value) -> None:
         builder, word = self.builder, self.word
         x = builder.add(word["x"], builder.mul(block, word["x_block"]))
-        lines = builder.add(self.scratch, word["lines_at"])
+        zeros = builder.add(self.scratch, word["zeros_at"])
+        ir.store(builder, ir.ZERO, zeros)
 
         def one_channel(channel: Value, _: list[Value]) -> None:
             at = builder.add(x, builder.mul(channel, word["x_channel"]))
             to = builder.add(self.scratch, builder.mul(channel, word["pitch"]))
-            place = [self.args, at, to, lines, top, rows, left, columns]
+            place = [self.args, at, to, zeros, top, rows, left, columns]
             builder.call(self.pixels, [*place, builder.mul(word["ins"], word["pitch"])])
 
         ir.counted(builder, 0, word["ins"], [], one_channel, unroll=False)
@@ -162,80 +156,6 @@ class _Loops:
         for width, _ in dict(self.winograd.tiles.widths)[height]:
             stop = builder.sub(count, I64(width - 1))
             (n,) = ir.counted(builder, n, stop, [n], partial(some, width), width, unroll=False)
-
-
-class _Pixels:
-    """``pixels(args, x, v, lines, top, rows, left, columns, product)``: ``B' d B`` of one channel of a strip.
-
-    What lies outside is zero. Along columns once for each column, into ``lines``, then along rows for each tile, whose
-    16 numbers go to ``v``, ``product`` bytes apart.
-    """
-
-    def __init__(self, builder: Builder) -> None:
-        self.function = function(builder, "pixels", 9, self._body)
-
-    def _body(
-        self, b: Builder, args: Value, x: Value, v: Value, lines: Value, top: Value, rows: Value, left: Value,
-        columns: Value, product: Value,
-    ) -> None:  # fmt: skip
-        self.b, self.lines, self.product = b, lines, product
-        word = {name: argument(b, args, i) for i, name in enumerate(WORDS)}
-        self.line = ir.product(b, word["read_columns"], ir.BYTES)
-        first = b.sub(b.shl(left, I64(1)), word["before_columns"])
-        width = b.add(b.shl(columns, I64(1)), I64(2))
-        begin = _at_least_zero(b, b.sub(I64(0), first))
-        end = ir.minimum(b, width, b.sub(word["read_columns"], first))
-        self.zeros = b.add(lines, ir.product(b, width, SIDE * ir.BYTES))
-        ir.store(b, ir.ZERO, self.zeros)
-
-        def one_row(row: Value, _: list[Value]) -> None:
-            above = b.sub(b.shl(b.add(top, row), I64(1)), word["before_rows"])
-            places = self._rows(b.add(x, ir.product(b, first, ir.BYTES)), above, word["read_rows"])
-            ir.counted(b, begin, end, [], partial(self._column, places), unroll=False)
-            to = b.add(v, ir.product(b, b.mul(row, columns), ir.BYTES))
-            ir.counted(b, 0, columns, [], partial(self._tile, to), unroll=False)
-
-        ir.counted(b, 0, ir.minimum(b, begin, width), [], self._blank, unroll=False)
-        ir.counted(b, _at_least_zero(b, end), width, [], self._blank, unroll=False)
-        ir.counted(b, 0, rows, [], one_row, unroll=False)
-
-    def _rows(self, x: Value, above: Value, count: Value) -> list[tuple[Value, Value]]:
-        """Where the four rows of a row of tiles begin, and bytes from a column to the next: none outside."""
-        b, found = self.b, []
-        for n in range(SIDE):
-            y = b.add(above, I64(n))
-            inside = b.icmp_unsigned("<", y, count)
-            start = b.select(inside, b.add(x, b.mul(y, self.line)), self.zeros)
-            found.append((start, b.select(inside, I64(ir.BYTES), I64(0))))
-        return found
-
-    def _blank(self, column: Value, _: list[Value]) -> None:
-        to = self.b.add(self.lines, ir.product(self.b, column, SIDE * ir.BYTES))
-        for n in range(SIDE):
-            ir.store(self.b, ir.ZERO, self.b.add(to, I64(n * ir.BYTES)))
-
-    def _column(self, places: Sequence[tuple[Value, Value]], column: Value, _: list[Value]) -> None:
-        b = self.b
-        read = [ir.load(b, b.add(start, b.mul(column, step))) for start, step in places]
-        to = b.add(self.lines, ir.product(b, column, SIDE * ir.BYTES))
-        for n, value in enumerate(spread(b, read)):
-            ir.store(b, value, b.add(to, I64(n * ir.BYTES)))
-
-    def _tile(self, v: Value, tile: Value, _: list[Value]) -> None:
-        b = self.b
-        at = b.add(self.lines, ir.product(b, tile, 2 * SIDE * ir.BYTES))
-        to = b.add(v, ir.product(b, tile, ir.BYTES))
-        for n in range(PRODUCTS):
-            following = b.add(b.add(to, I64(AHEAD * ir.BYTES)), ir.product(b, self.product, n))
-            ir.prefetch(b, following, write=True)
-        for n in range(SIDE):
-            read = [ir.load(b, b.add(at, I64((SIDE * c + n) * ir.BYTES))) for c in range(SIDE)]
-            for m, value in enumerate(spread(b, read)):
-                ir.store(b, value, b.add(to, ir.product(b, self.product, SIDE * n + m)))
-
-
-def _at_least_zero(b: Builder, value: Value) -> Value:
-    return b.select(b.icmp_signed(">", value, I64(0)), value, I64(0))
 
 
 def _emit_products(builder: Builder, channels: int, tiles: int) -> llvm.Function:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from netspec.compiler.kernels.conv_rows import ITEM, VECTOR, RowTiles, choose_row_tiles
-from netspec.compiler.kernels.kernel import UNIT, Body, Kernel, Operand, Result, operand_words
+from netspec.compiler.kernels.kernel import UNIT, Body, Ended, Kernel, Operand, Result, operand_words
 from netspec.compiler.kernels.processor import Tile
 from netspec.compiler.kernels.winograd import PRODUCTS
 
@@ -26,21 +26,17 @@ STRIP_BYTES = 512 << 10  # what the transformed pixels of a strip may take of th
 
 
 @dataclass(frozen=True)
-class RowsWinograd:
+class RowsWinograd(Ended):
     """The static description: all that the code depends on. ``whole``: channels fill their vectors."""
 
     tiles: RowTiles
     whole: bool
-    extras: tuple[Operand, ...]
-    results: tuple[Result, ...]
-    epilogue: Body
 
     @property
     def text(self) -> str:
         """Canonical, the key of the object cache."""
-        extras, results = (", ".join(map(repr, part)) for part in (self.extras, self.results))
         kind = "winograd rows whole" if self.whole else "winograd rows"
-        return f"{kind} {self.tiles.text} [{extras}] -> [{results}]\n{self.epilogue.text}"
+        return f"{kind} {self.tiles.text} {self.ending}"
 
 
 def strips_of(rows: int, columns: int, ins: int) -> int:
@@ -63,7 +59,7 @@ def winograd_rows_kernel(
     tiles: RowTiles, outs: int, extras: tuple[Operand, ...], results: tuple[Result, ...], epilogue: Body
 ) -> Kernel:
     """The kernel of a convolution to ``outs`` channels; split on strips of samples."""
-    winograd = RowsWinograd(tiles, outs % UNIT == 0, extras, results, epilogue)
+    winograd = RowsWinograd(tiles, outs % UNIT == 0, extras=extras, results=results, epilogue=epilogue)
 
     def build() -> Callable[..., None]:
         from netspec.compiler.kernels.winograd_rows_emit import emit_winograd_rows

@@ -14,7 +14,8 @@ from netspec.compiler.kernels.conv_rows_emit import RowsEpilogue
 from netspec.compiler.kernels.ir import I64, LANES, Builder, Value
 from netspec.compiler.kernels.streams import lanes_below
 from netspec.compiler.kernels.winograd import PRODUCTS
-from netspec.compiler.kernels.winograd_emit import SIDE, gathered, spread
+from netspec.compiler.kernels.winograd_emit import gathered
+from netspec.compiler.kernels.winograd_pixels_emit import SIDE, spread
 from netspec.compiler.kernels.winograd_rows import HEADER, WORDS, RowsWinograd
 
 

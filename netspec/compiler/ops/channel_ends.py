@@ -42,9 +42,9 @@ def end_channels(
     names = tuple(f"acc{i}" for i in range(count))
     ends = ChannelEnds(
         count,
-        tuple(Operand(spread=s, stepped=b.place == "step") for s, b in zip(single, extras, strict=True)),
-        (Result(),) * len(results),
-        body(epilogue or parse(", ".join(names), names)),
+        extras=tuple(Operand(spread=s, stepped=b.place == "step") for s, b in zip(single, extras, strict=True)),
+        results=(Result(),) * len(results),
+        epilogue=body(epilogue or parse(", ".join(names), names)),
     )
     operands: dict[str, Argument] = {
         "extras": [(Pointer(buffer), 0, 0, 0) for buffer in extras],

@@ -40,8 +40,9 @@ class ChannelWindow(Op):
 
         x = np.asarray(inputs[0], real)
         channels = x.shape[-1]
-        padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(self.before, self.after)])
-        return (np.add.reduce([padded[..., i : i + channels] for i in range(self.before + self.after + 1)]),)
+        ends = min(self.before, channels), min(self.after, channels)
+        padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [ends])
+        return (np.add.reduce([padded[..., i : i + channels] for i in range(sum(ends) + 1)]),)
 
     def lanes(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Lanes | None:
         return Lanes((True,), always=True)

@@ -11,7 +11,7 @@ from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import Lanes, Op, Sample
 from netspec.compiler.ops.slice import Slice
 from netspec.compiler.ops.windows import copied_in_lanes
-from netspec.tensortype import BATCH, Dim, Layout, ShapeError, TensorType, laid_out
+from netspec.tensortype import BATCH, ITEM_BYTES, ROWS, Dim, Layout, ShapeError, TensorType, laid_out, total
 
 if TYPE_CHECKING:
     from netspec.compiler.graph.lowering import Lowering
@@ -58,6 +58,12 @@ class Concat(Op):
     def lanes(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Lanes | None:
         return copied_in_lanes(self.axis, inputs)
 
+    def holds(self, node: Node) -> tuple[Dim | None, ...]:
+        if self.axis != 1 or node.types[0].rank != 2 or node.types[0].layout != ROWS:
+            return super().holds(node)
+        widths = [value.type.shape[1] for value in node.inputs]
+        return tuple(total(widths[:i]) * ITEM_BYTES[node.types[0].dtype] for i in range(len(widths)))
+
     def lower(self, node: Node, lowering: Lowering) -> None:
         from netspec.compiler.ops.stretch import Stretch, copy
 
@@ -65,6 +71,9 @@ class Concat(Op):
         start: Dim = 0
         for value in node.inputs:
             stop: Dim = start + value.type.shape[self.axis]
+            if lowering.buffer(value).memory is target.memory:  # its kernel has written it there
+                start = stop
+                continue
             copy(lowering, Stretch(lowering.buffer(value)), Stretch(target, self.axis, start, stop))
             start = stop
 

@@ -13,8 +13,8 @@ from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import Lanes, Op, Sample, UnsupportedError
 from netspec.compiler.ops.elementwise import evaluate_formula, infer_formula, real_dtype
 from netspec.compiler.ops.transpose import Transpose
-from netspec.compiler.ops.windows import Window, axes_of, taps, untaps
-from netspec.tensortype import BATCH, ROWS, Dim, Layout, ShapeError, TensorType, laid_out, product
+from netspec.compiler.ops.windows import Window, axes_of, refuse_too_many, taps, untaps
+from netspec.tensortype import BATCH, ROWS, Dim, Layout, ShapeError, TensorType, known, laid_out, product
 
 if TYPE_CHECKING:
     from netspec.compiler.graph.lowering import Lowering
@@ -233,6 +233,8 @@ class ConvWeight(Op):
             yield _sample(cls((Window(1, 2), Window(1, 2))), (BATCH, 5, 4, n), (BATCH, 3, 2, 3))
         yield _sample(cls((wide, same), 2), (BATCH, 9, 4, 4), (BATCH, 3, 4, 6))
         yield _sample(cls((Window(5),)), (BATCH, 12, 1), (BATCH, 8, 3))
+        yield _sample(cls((same, same)), (BATCH, 5, 18, 17), (BATCH, 5, 18, 33))
+        yield _sample(cls((Window(3), Window(3, before=2))), (BATCH, 9, 6, 72), (BATCH, 7, 6, 16))
         momentum = parse("v = 0.9 * m + acc; p - 0.1 * v, v", ("acc", "p", "m"))
         yield _sample(cls((Window(2),), epilogue=momentum), (BATCH, 6, 3), (BATCH, 5, 18), (2, 3, 18), (2, 3, 18))
 
@@ -277,6 +279,8 @@ def _share(channels: Dim, groups: int) -> int:
 
 
 def _check_weights(channels: Dim, w: TensorType, extents: Sequence[int], groups: int) -> None:
+    for count in (known(channels), known(w.channels)):
+        refuse_too_many(count, "channels of a convolution")
     ins, _ = _share(channels, groups), _share(w.channels, groups)
     if w.shape[:-1] != (*extents, ins):
         raise ShapeError(f"`conv` of {channels} channels with windows of {tuple(extents)} got weights {w}")

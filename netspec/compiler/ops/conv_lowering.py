@@ -17,8 +17,10 @@ from netspec.compiler.kernels.conv import conv_kernel, conv_words, scratch_bytes
 from netspec.compiler.kernels.conv_tiles import WeightTiles, choose_weight_tiles
 from netspec.compiler.kernels.conv_weight import conv_weight_kernel, conv_weight_words, sums_bytes
 from netspec.compiler.kernels.fold import fold_kernel, fold_words
-from netspec.compiler.kernels.kernel import UNIT, Operand, Result
+from netspec.compiler.kernels.kernel import UNIT, Kernel, Operand, Result
 from netspec.compiler.kernels.windows import Axis
+from netspec.compiler.kernels.winograd_gradient import gradient_fits, winograd_gradient_kernel, winograd_gradient_words
+from netspec.compiler.kernels.winograd_gradient import scratch_bytes as scratch_of_gradient
 from netspec.compiler.ops.conv_rows import lower_conv_rows
 from netspec.compiler.ops.filters import ITEM, View, contiguous, in_panels, view_of
 from netspec.compiler.ops.lanes import in_lanes
@@ -158,13 +160,10 @@ class _WeightCall:
         samples = self.x.type.shape[0]
         lines = -(-weights // UNIT)
         sums = self.lowering.temporary(TensorType("float32", (samples, 1, lines), LANES))
-        arguments = self._arguments() | {
-            "results": [(Pointer(sums), self.outs * ITEM, sums.row_stride, VECTOR)],
-        }
         split = Split("rows", samples)
-        plain = conv_weight_kernel(self._tiles, (), (Result(),), body(parse("acc", ("acc",))), by_block=True)
+        kernel, pack, arguments = self._sums_of_blocks((Pointer(sums), self.outs * ITEM, sums.row_stride, VECTOR))
         reads = [Access(self.x, split), Access(self.y, split)]
-        self.lowering.call(plain, self._pack, arguments, reads, [Access(sums, split)])
+        self.lowering.call(kernel, pack, arguments, reads, [Access(sums, split)])
         operands = tuple(Operand(spread=view != "whole", stepped=view == "step") for _, view in extras)
         fold = fold_kernel(
             (Operand(),), body(parse("x", ("x",))), ("sum",), operands, (Result(),) * len(results), body(self.epilogue)
@@ -181,6 +180,17 @@ class _WeightCall:
         reads = [Access(sums), *(Access(buffer, own if view == "whole" else None) for buffer, view in extras)]
         self.lowering.call(fold, _fold_of_blocks, folded, reads, [Access(buffer, own) for buffer in results])
 
+    def _sums_of_blocks(self, made: Argument) -> tuple[Kernel, Pack, dict[str, Argument]]:
+        """How each block of 16 samples makes sums of its own: by minimal filtering, or tap by tap."""
+        ins = known(self.x.type.channels)
+        if gradient_fits(self.axes, self.groups, ins, self.outs):
+            scratch = Scratch(scratch_of_gradient(ins, self.outs))
+            pack = partial(winograd_gradient_words, axes=self.axes)
+            arguments = self._operands() | {"scratch": scratch, "made": made}
+            return winograd_gradient_kernel(self.lowering.tile), pack, arguments
+        plain = conv_weight_kernel(self._tiles, (), (Result(),), body(parse("acc", ("acc",))), by_block=True)
+        return plain, self._pack, self._arguments() | {"results": [made]}
+
     @property
     def _tiles(self) -> WeightTiles:
         ins = known(self.x.type.channels) // self.groups
@@ -191,6 +201,13 @@ class _WeightCall:
         return partial(conv_weight_words, self._tiles, axes=list(self.axes))
 
     def _arguments(self) -> dict[str, Argument]:
+        return self._operands() | {
+            "groups": self.groups,
+            "clock": Clock(),
+            "sums": Scratch(sums_bytes(self._tiles, self.axes[-1].extent)),
+        }
+
+    def _operands(self) -> dict[str, Argument]:
         return {
             "x": Pointer(self.x),
             "x_block": self.x.row_stride,
@@ -201,9 +218,6 @@ class _WeightCall:
             "samples": self.x.type.shape[0],
             "ins": known(self.x.type.channels) // self.groups,
             "outs": self.outs,
-            "groups": self.groups,
-            "clock": Clock(),
-            "sums": Scratch(sums_bytes(self._tiles, self.axes[-1].extent)),
         }
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def real_dtype(inputs: Sequence[TensorType]) -> DType:
     """What arithmetic on ``inputs`` gives: float64 if one of them is, else float32."""
-    return "float64" if any(x.dtype == "float64" for x in inputs) else "float32"
+    return "float64" if "float64" in [x.dtype for x in inputs] else "float32"
 
 
 def infer_formula(name: str, formula: Formula, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:

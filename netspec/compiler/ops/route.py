@@ -12,7 +12,7 @@ from netspec.compiler.graph.builder import GraphBuilder
 from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import Lanes, Op, Sample
 from netspec.compiler.ops.plans import Linear, Nearest, Patches, Plan, Spread, Unfold, routes
-from netspec.compiler.ops.windows import VECTOR, Window
+from netspec.compiler.ops.windows import VECTOR, Window, refuse_too_many
 from netspec.tensortype import BATCH, Dim, Layout, ShapeError, TensorType, known, laid_out, product
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Route(Op):
         sides = [(self.space, self.plan.blocks[0]), (self.plan.written(self.space), self.plan.blocks[1])]
         (read, blocks), (written, others) = reversed(sides) if self.turned else sides
         channels = known(x.channels)
+        refuse_too_many(max(prod(read) * blocks, prod(written) * others), "places of a map")
         if x.shape[1:-1] != read or channels % blocks:
             raise ShapeError(f"`route` reads places {read} with channels in {blocks} blocks, got {x}")
         return laid_out((TensorType(x.dtype, (x.shape[0], *written, channels // blocks * others)),), self.layouts)

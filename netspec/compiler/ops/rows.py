@@ -34,6 +34,7 @@ class Rows(Op):
     """
 
     name: ClassVar[str] = "rows"
+    stores_exactly: ClassVar[bool] = True
     formula: Formula
     domain: tuple[Dim, Dim, Dim]
     views: tuple[str, ...]
@@ -88,7 +89,8 @@ class Rows(Op):
 
     def lanes(self, inputs: Sequence[TensorType], results: Sequence[TensorType]) -> Lanes | None:
         """It has to be the same at every element, of whole arrays of the results' shape, or numbers of channels."""
-        return Lanes(tuple(x.shape == self.shapes[0] for x in inputs)) if self._takes_lanes(inputs) else None
+        rank = len(self.shapes[0])
+        return Lanes(tuple(x.rank == rank for x in inputs)) if self._takes_lanes(inputs) else None
 
     def _takes_lanes(self, inputs: Sequence[TensorType]) -> bool:
         shape = self.shapes[0]
@@ -102,6 +104,8 @@ class Rows(Op):
         )
 
     def _number_or_channel(self, view: str, type_: TensorType, shape: Sequence[Dim]) -> bool:
+        if type_.rank == len(shape):
+            return type_.shape == (shape[0], *(1 for _ in shape[1:-1]), shape[-1])
         return type_.elements == 1 or (view == "C" and self.domain[2] == shape[-1] and type_.elements == shape[-1])
 
     def _lower_lanes(self, node: Node, lowering: Lowering) -> None:
@@ -111,7 +115,9 @@ class Rows(Op):
 
         def seen(buffer: Buffer) -> tuple[Operand, tuple[Pointer, Dim, Dim, Dim]]:
             if buffer.type.layout == LANES:
-                return Operand(), (Pointer(buffer), buffer.row_stride, buffer.panel_stride, 0)
+                of_sample = buffer.type.shape != self.shapes[0]  # a number for each channel of each sample
+                place = Pointer(buffer), buffer.row_stride, buffer.panel_stride, 0
+                return Operand(spread=of_sample, lanes=of_sample), place
             by_channel = ITEM_BYTES["float32"] if buffer.type.elements != 1 else 0
             return Operand(spread=True, stepped=buffer.place == "step"), (Pointer(buffer), 0, by_channel, 0)
 

@@ -53,6 +53,8 @@ class Slice(Op):
     def lower(self, node: Node, lowering: Lowering) -> None:
         from netspec.compiler.ops.stretch import Stretch, copy
 
+        if lowering.inside(node.value(), node.inputs[0], self.axis, self.start):
+            return
         source = Stretch(lowering.buffer(node.inputs[0]), self.axis, self.start, self.stop)
         copy(lowering, source, Stretch(lowering.buffer(node.value())))
 

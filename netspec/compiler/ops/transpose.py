@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from netspec.compiler.graph.builder import GraphBuilder
 from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import Op, Sample, UnsupportedError
-from netspec.tensortype import BATCH, Dim, Layout, ShapeError, Size, TensorType, laid_out, product
+from netspec.tensortype import BATCH, COLUMNS, Dim, Layout, ShapeError, Size, TensorType, laid_out, product
 
 if TYPE_CHECKING:
     from netspec.compiler.graph.lowering import Argument, Buffer, Lowering
@@ -44,6 +44,9 @@ class Transpose(Op):
     def lower(self, node: Node, lowering: Lowering) -> None:
         from netspec.compiler.ops.stretch import relay, relay_middles, relay_swapped, steady
 
+        if COLUMNS in (node.inputs[0].type.layout, node.types[0].layout):
+            lowering.turn(node.value(), node.inputs[0])
+            return
         source, target = steady(lowering, lowering.buffer(node.inputs[0])), lowering.buffer(node.value())
         shape, perm = merged(node.inputs[0].type.shape, self.perm)
         if self.perm == (1, 0):

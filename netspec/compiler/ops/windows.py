@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from netspec.compiler.graph.op import Lanes, part
 from netspec.tensortype import Dim, ShapeError, TensorType, known
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from netspec.compiler.kernels.windows import Axis, Shares
 
 VECTOR = 64  # bytes of 16 float32
+
+MOST: Final = 1 << 21
+"""Positions of an axis that windows slide over, and of all axes but the last together; places of a `route`; channels.
+
+Kernels get tables of them, some 50 bytes and 2 us for each: for two millions it is 5 s until a step can begin.
+"""
 
 
 @part
@@ -78,11 +84,26 @@ def axes_of(windows: Sequence[Window | Share], space: Sequence[Dim]) -> Sequence
     """The windows on the axes of an array.
 
     Raises:
-        ShapeError: if a window is larger than what it slides over, or there is not one for each axis.
+        ShapeError: if a window is larger than what it slides over, there is not one for each axis, or there are more
+            positions than kernels can list.
     """
     if len(windows) != len(space):
         raise ShapeError(f"{len(windows)} windows do not slide over {len(space)} axes")
-    return [window.axis(known(size)) for window, size in zip(windows, space, strict=True)]
+    axes = [window.axis(known(size)) for window, size in zip(windows, space, strict=True)]
+    for sizes in ([axis.size for axis in axes], [axis.count for axis in axes]):
+        refuse_too_many(sizes[-1], "positions of an axis that windows slide over")
+        refuse_too_many(prod(sizes[:-1]), "positions of the axes before the last that windows slide over")
+    return axes
+
+
+def refuse_too_many(count: int, what: str) -> None:
+    """Whether a table can list so many.
+
+    Raises:
+        ShapeError: if they are more than `MOST`.
+    """
+    if count > MOST:
+        raise ShapeError(f"{count:,} {what} are more than the {MOST:,} that are possible")
 
 
 def taps(x: Array, axes: Sequence[Axis | Shares], fill: float = 0.0) -> Iterator[tuple[tuple[int, ...], Array]]:

@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 from netspec.compiler.graph import Graph
 from netspec.compiler.graph.rewrite import Pass
 from netspec.compiler.passes.carry import CarryFilters, CarryTransposes
+from netspec.compiler.passes.fuse_lookups import FuseLookups
 from netspec.compiler.passes.fuse_maps import FuseMaps
 from netspec.compiler.passes.fuse_products import FuseProducts
 from netspec.compiler.passes.fuse_rows import FuseRows
 from netspec.compiler.passes.fuse_sums import FuseSums
+from netspec.compiler.passes.gather_scales import GatherScales
 from netspec.compiler.passes.inline_sources import InlineSources
 from netspec.compiler.passes.lanes import AssignLanes
 from netspec.compiler.passes.layouts import AssignLayouts
+from netspec.compiler.passes.loops import HoistInvariants, InBodies, OnlyInBodies, OwnSteps, TrimLoops
 from netspec.compiler.passes.minimal_filtering import FilterMinimally
 from netspec.compiler.passes.own_outputs import OwnOutputs
 from netspec.compiler.passes.pool_masks import MaskPools
@@ -22,6 +25,7 @@ from netspec.compiler.passes.simplify import Simplify
 from netspec.compiler.passes.split_broadcasts import SplitBroadcasts
 from netspec.compiler.passes.split_reductions import SplitReductions
 from netspec.compiler.passes.stream_sides import StreamSides
+from netspec.compiler.passes.turn_tables import TurnTables
 from netspec.tensortype import Layout
 
 
@@ -33,18 +37,23 @@ def passes(
     ``settled``: the weights do not change between runs. ``few``: for batches that would leave most of 16 lanes empty.
     """
     return (
-        Simplify(),
+        TrimLoops(),
+        InBodies(Simplify()),
+        FuseLookups(),
         MaskPools(),
-        SplitReductions(),
-        InlineSources(),
-        FuseMaps(),
+        InBodies(SplitReductions()),
+        InBodies(InlineSources()),
+        InBodies(FuseMaps()),
         FuseSums(),
-        SplitBroadcasts(),
-        StreamSides(),
+        InBodies(SplitBroadcasts()),
+        TurnTables(given),
+        InBodies(StreamSides()),
+        HoistInvariants(),
         CarryTransposes(),
-        *((SettleWeights(),) if settled else ()),
-        FuseProducts(),
-        FuseRows(),
+        *((GatherScales(), SettleWeights()) if settled else ()),
+        OnlyInBodies(OwnSteps()),
+        InBodies(FuseProducts()),
+        InBodies(FuseRows()),
         OwnOutputs(),
         FilterMinimally(),
         AssignLanes(few=few),

@@ -8,6 +8,7 @@ from netspec.compiler.graph import Graph, GraphBuilder, Input, Node, Value, key_
 from netspec.compiler.ops.conv_minimal import FilterTransform
 from netspec.compiler.ops.relayout import Relayout
 from netspec.compiler.ops.transpose import Transpose
+from netspec.tensortype import COLUMNS
 
 
 class CarryTransposes:
@@ -20,7 +21,12 @@ class CarryTransposes:
     name = "carry-transposes"
 
     def run(self, graph: Graph) -> Graph:
-        return _carried(graph, lambda node: ".T" if isinstance(node.op, Transpose) else None)
+        return _carried(graph, lambda node: ".T" if _moves(node) else None)
+
+
+def _moves(node: Node) -> bool:
+    """Whether a node is a transposition that moves elements."""
+    return isinstance(node.op, Transpose) and COLUMNS not in (node.inputs[0].type.layout, node.types[0].layout)
 
 
 class CarryFilters:

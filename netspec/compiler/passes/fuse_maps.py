@@ -14,7 +14,7 @@ from netspec.compiler.formula.functions import FUNCTIONS
 from netspec.compiler.formula.simplify import simplified
 from netspec.compiler.graph.builder import GraphBuilder
 from netspec.compiler.graph.node import Graph, Node, Value
-from netspec.compiler.graph.rewrite import rebuild, rewrite
+from netspec.compiler.graph.rewrite import Rewriter, rebuild
 from netspec.compiler.ops.elementwise import by_place
 from netspec.compiler.ops.map import Map
 from netspec.compiler.passes.simplify import RULES
@@ -28,6 +28,7 @@ CHEAP_SCALAR = 12
 WIDEST = 16
 """Inputs that a map may grow to: each is a pointer and a stride that a kernel holds in registers."""
 
+_NAMES = tuple(f"x{i}" for i in range(WIDEST))
 _FLOPS = {"/": 4}  # a division takes as long as four products
 
 
@@ -42,13 +43,14 @@ class FuseMaps:
     name: ClassVar[str] = "fuse-maps"
 
     def run(self, graph: Graph) -> Graph:
+        rules = Rewriter(RULES)
         while True:
             setup = None if graph.setup is None else self.run(graph.setup)
             fused = rebuild(graph, _Fusion(graph).translate, setup)
             if len(fused.nodes) == len(graph.nodes):
                 return fused
             # A fusion can leave a value with one reader, or let a map take in a broadcast, and so allow the next.
-            graph = rewrite(fused, RULES)
+            graph = rules.run(fused)
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,6 @@ class _Fusion:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.sources: dict[Value, tuple[Node, int]] = {}
         self.expansions: dict[Node, _Expansion] = {}
 
     def translate(self, node: Node, inputs: tuple[Value, ...], g: GraphBuilder) -> Sequence[Value]:
@@ -84,16 +85,23 @@ class _Fusion:
 
     def _expand(self, node: Node, formula: Formula, inputs: tuple[Value, ...]) -> _Expansion:
         """``node`` with the producers that are to be inlined put into its formula."""
+        producers = [self._producer(old.node, node) for old in node.inputs]
+        if not any(producers) and formula.inputs == _NAMES[: len(set(inputs))]:
+            return _Expansion(formula, inputs)  # as it is: nothing is put in, and its inputs differ
         names: dict[Value, str] = {}
         bodies: list[Expr] = []
-        for old, new in zip(node.inputs, inputs, strict=True):
-            producer = self.expansions.get(old.node)
-            if producer is not None and self._fits(old.node, producer, node, len(inputs)):
+        for old, new, producer in zip(node.inputs, inputs, producers, strict=True):
+            if producer is not None:
                 renamed = tuple(names.setdefault(value, f"x{len(names)}") for value in producer.inputs)
                 bodies.append(_result(producer.formula, old.index, renamed))
             else:
                 bodies.append(Name(names.setdefault(new, f"x{len(names)}")))
         return _Expansion(_inlined(formula, tuple(bodies), tuple(names.values())), tuple(names))
+
+    def _producer(self, old: Node, consumer: Node) -> _Expansion | None:
+        """What is put in the place of an input of ``consumer`` that comes from ``old``, if anything."""
+        producer = self.expansions.get(old)
+        return producer if producer and self._fits(old, producer, consumer, len(consumer.inputs)) else None
 
     def _fits(self, old: Node, producer: _Expansion, consumer: Node, width: int) -> bool:
         shape = consumer.types[0].shape

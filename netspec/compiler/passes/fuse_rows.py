@@ -28,14 +28,16 @@ class FuseRows:
         clusters = _Clusters(graph)
         for node in graph.nodes:
             piece = piece_of(node)
-            if piece is not None and not (isinstance(node.op, Gather) and _only_inlined(node, graph)):
+            if piece is not None and not (isinstance(node.op, Gather) and _stands_apart(node, graph)):
                 clusters.place(node, piece)
         return regroup(graph, clusters.of)
 
 
-def _only_inlined(node: Node, graph: Graph) -> bool:
-    """A gather whose every reader takes its rows from the table itself."""
+def _stands_apart(node: Node, graph: Graph) -> bool:
+    """A gather of whole numbers, which stay such; or one whose every reader takes its rows from the table itself."""
     value = node.value()
+    if value.type.dtype != "float32":
+        return True
     return value not in graph.results and all(_inlines(reader, graph) for reader in graph.uses.get(value, ()))
 
 

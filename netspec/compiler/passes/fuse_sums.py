@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from netspec.compiler.formula.compose import canonical, rename, trim, union
 from netspec.compiler.formula.expr import ONE, Call, Expr, Name, names
 from netspec.compiler.formula.formula import Formula
 from netspec.compiler.formula.simplify import make, simplified
-from netspec.compiler.graph import Graph, GraphBuilder, Node, Value
+from netspec.compiler.graph import Graph, GraphBuilder, Node, Op, Value
 from netspec.compiler.graph.rewrite import rebuild
 from netspec.compiler.ops.channel_sum import ChannelSum
 from netspec.compiler.ops.elementwise import by_place
+from netspec.compiler.ops.group_sum import GroupSum, is_narrow, summed_shape
 from netspec.compiler.ops.map import Map
 from netspec.compiler.passes.fuse_maps import FuseMaps
 from netspec.compiler.passes.units import Unit, regroup
-from netspec.tensortype import TensorType
+from netspec.tensortype import TensorType, known, product
 
 MOST = 4
 """Sums of one sweep: each holds a register for each of its chains."""
@@ -39,6 +41,8 @@ class FuseSums:
 
 
 def _is_plain(node: Node) -> bool:
+    if isinstance(node.op, GroupSum):
+        return node.op.terms is None
     return isinstance(node.op, ChannelSum) and node.op.terms is None and node.op.epilogue is None
 
 
@@ -54,17 +58,12 @@ class _Terms:
         made = inputs[0].node
         if not isinstance(made.op, Map):
             return g.node(node.op, *inputs).values
-        narrow = {
-            name
-            for name, value in zip(made.op.formula.inputs, made.inputs, strict=True)
-            if value.type.shape != inputs[0].type.shape
-        }
-        term, factor = _factored(made.op.formula.outputs[inputs[0].index], narrow)
-        whole = _sum(g, Formula(made.op.formula.inputs, (term,)), made.inputs)
-        if factor is ONE:
-            return (whole,)
-        formula, kept = trim(Formula(("sum", *made.op.formula.inputs), (make("*", Name("sum"), factor),)))
-        return (g.add(Map(canonical(formula)), whole, *(made.inputs[i - 1] for i in kept if i)),)
+        op, whole = node.op, inputs[0].type
+        if isinstance(op, ChannelSum) and any(v.type.shape == summed_shape(whole) for v in made.inputs):
+            # Of each sample first: what its numbers multiply is summed already, often beside other sums.
+            each = _factored_sum(g, GroupSum(known(whole.channels)), inputs[0])
+            return (g.add(ChannelSum(), each),)
+        return (_factored_sum(g, op, inputs[0]),)
 
     def _takes(self, old: Value) -> bool:
         """Whether the value is a map of whole arrays and numbers of channels that nobody but sums reads."""
@@ -78,14 +77,34 @@ class _Terms:
 
 
 def _fits(type_: TensorType, whole: TensorType) -> bool:
-    return type_.shape in (whole.shape, whole.shape[-1:], (), (1,))
+    return type_.shape == whole.shape or is_narrow(type_, whole)
 
 
-def _sum(g: GraphBuilder, formula: Formula, inputs: Sequence[Value]) -> Value:
+def _factored_sum(g: GraphBuilder, op: Op, value: Value) -> Value:
+    """The sum ``op`` of a map, times what is the same in all that is summed."""
+    made = value.node
+    assert isinstance(made.op, Map)
+    pairs = zip(made.op.formula.inputs, made.inputs, strict=True)
+    narrow = {name for name, v in pairs if v.type.shape != value.type.shape and _is_factor(op, v.type, value.type)}
+    term, factor = _factored(made.op.formula.outputs[value.index], narrow)
+    whole = _sum(g, op, Formula(made.op.formula.inputs, (term,)), made.inputs)
+    if factor is ONE:
+        return whole
+    formula, kept = trim(Formula(("sum", *made.op.formula.inputs), (make("*", Name("sum"), factor),)))
+    return g.add(Map(canonical(formula)), whole, *(made.inputs[i - 1] for i in kept if i))
+
+
+def _is_factor(op: Op, type_: TensorType, whole: TensorType) -> bool:
+    """Whether a sum may be multiplied by it afterwards: groups of several channels only by one number."""
+    return not isinstance(op, GroupSum) or op.groups == whole.channels or type_.elements == 1
+
+
+def _sum(g: GraphBuilder, op: Op, formula: Formula, inputs: Sequence[Value]) -> Value:
     """The sum of a formula; of an array itself without any."""
     trimmed, kept = trim(formula)
     of = [inputs[i] for i in kept]
-    return g.add(ChannelSum() if isinstance(trimmed.output, Name) else ChannelSum(terms=canonical(trimmed)), *of)
+    assert isinstance(op, ChannelSum | GroupSum)
+    return g.add(op if isinstance(trimmed.output, Name) else replace(op, terms=canonical(trimmed)), *of)
 
 
 def _factored(expr: Expr, narrow: set[str]) -> tuple[Expr, Expr]:
@@ -127,12 +146,14 @@ class _Sweep(Unit):
         name = {value: f"x{i}" for i, value in enumerate(self.inputs)}
         terms = []
         for node in self.nodes:
-            assert isinstance(node.op, ChannelSum)
+            assert isinstance(node.op, ChannelSum | GroupSum)
             terms.append(rename(node.op.summed, [name[value] for value in node.inputs]))
         whole = union(*terms)
         at = dict(zip(name.values(), inputs, strict=True))
         with g.at(self.nodes[-1].origin):
-            made = g.node(ChannelSum(terms=canonical(whole)), *(at[x] for x in whole.inputs))
+            op = self.nodes[0].op
+            assert isinstance(op, ChannelSum | GroupSum)
+            made = g.node(replace(op, terms=canonical(whole)), *(at[x] for x in whole.inputs))
         return dict(zip((node.value() for node in self.nodes), made.values, strict=True))
 
 
@@ -142,14 +163,15 @@ class _Groups:
     def __init__(self, graph: Graph) -> None:
         self.of: dict[Node, _Sweep] = {}
         for node in graph.nodes:
-            if isinstance(node.op, ChannelSum) and node.op.epilogue is None and len(node.types) == 1:
+            single = len(node.types) == 1
+            if single and (isinstance(node.op, GroupSum) or (isinstance(node.op, ChannelSum) and not node.op.epilogue)):
                 self._place(node)
         self.found = {node: sweep for node, sweep in self.of.items() if len(sweep.nodes) > 1}
 
     def _place(self, node: Node) -> None:
         wide = _wide(node)
         for sweep in dict.fromkeys(self.of.values()):
-            shares = any(wide & _wide(other) for other in sweep.nodes)
+            shares = _like(node, sweep.nodes[0]) and any(wide & _wide(other) for other in sweep.nodes)
             if shares and len(sweep.nodes) < MOST and not self._waits(node, sweep):
                 break
         else:
@@ -172,7 +194,13 @@ class _Groups:
         return False
 
 
+def _like(node: Node, other: Node) -> bool:
+    """Whether two nodes sum over the same axes and groups."""
+    groups = [each.op.groups if isinstance(each.op, GroupSum) else None for each in (node, other)]
+    return groups[0] == groups[1]
+
+
 def _wide(node: Node) -> set[Value]:
     """The arrays that a sum reads element by element."""
-    rank = max(value.type.rank for value in node.inputs)
-    return {value for value in node.inputs if value.type.rank == rank}
+    shape = max((value.type.shape for value in node.inputs), key=lambda s: (len(s), known(product(s[1:]))))
+    return {value for value in node.inputs if value.type.shape == shape}

@@ -9,8 +9,12 @@ from netspec.compiler.graph import Graph, GraphBuilder, Node, Value, key_of, rol
 from netspec.compiler.graph.rewrite import rebuild
 from netspec.compiler.ops.contract import Contract
 from netspec.compiler.ops.rows import Rows
+from netspec.compiler.ops.scan import Scan
 from netspec.compiler.ops.transpose import Transpose
 from netspec.tensortype import Layout, known
+
+WHOLE = ("RC", "R")
+"""Views of a matrix whose rows are rows of the domain."""
 
 
 class AssignLayouts:
@@ -32,6 +36,10 @@ class AssignLayouts:
 
         def translate(node: Node, inputs: tuple[Value, ...], g: GraphBuilder) -> Sequence[Value]:
             op = node.op
+            if isinstance(op, Scan):
+                given = zip(map(key_of, op.body.inputs), node.inputs, strict=True)
+                read = {key: chosen[value] for key, value in given if value in chosen}
+                op = replace(op, body=rebuild(op.body, _again, layouts=read))
             if any(value in chosen for value in node.values) and isinstance(op, Contract | Rows | Transpose):
                 op = replace(op, layouts=tuple(chosen.get(value, value.type.layout) for value in node.values))
             return g.node(op, *inputs).values
@@ -64,6 +72,10 @@ class AssignLayouts:
         return chosen
 
 
+def _again(node: Node, inputs: tuple[Value, ...], g: GraphBuilder) -> Sequence[Value]:
+    return g.node(node.op, *inputs).values
+
+
 def _walked_together(graph: Graph, updates: Mapping[Value, Value]) -> list[list[Value]]:
     """Inputs that one node updates at once and that have the same shape."""
     by_node: dict[tuple[Node, object], list[Value]] = {}
@@ -85,11 +97,27 @@ def _matrices(graph: Graph) -> list[Value]:
 
 
 def _is_right_side(value: Value, graph: Graph) -> bool:
-    return any(isinstance(node.op, Contract) and node.inputs[1] == value for node in graph.uses.get(value, ()))
+    readers = graph.uses.get(value, ())
+    return any(isinstance(node.op, Contract) and node.inputs[1] == value for node in readers) or any(
+        _is_right_side(own, node.op.body)
+        for node in readers
+        if isinstance(node.op, Scan)
+        for own in _in_body(node, value)
+    )
+
+
+def _in_body(node: Node, value: Value) -> list[Value]:
+    """What the body of a loop calls a value that it reads whole."""
+    if not isinstance(node.op, Scan):
+        return []
+    pairs = zip(node.op.body.inputs, node.inputs, strict=True)
+    return [own for own, outer in pairs if outer == value and role_of(own) == "constant"]
 
 
 def _may_lie_in_panels(value: Value, graph: Graph) -> bool:
     if role_of(value) is None and value in graph.results and not _replaces_input(value, graph):
+        return False
+    if isinstance(value.node.op, Rows) and value.node.op.results[value.index] not in WHOLE:
         return False
     return all(_accepts_panels(node, value) for node in graph.uses.get(value, ()))
 
@@ -101,6 +129,9 @@ def _replaces_input(value: Value, graph: Graph) -> bool:
 def _accepts_panels(node: Node, value: Value) -> bool:
     if isinstance(node.op, Contract):
         return node.inputs[0] != value
+    if isinstance(node.op, Scan):
+        own = _in_body(node, value)
+        return len(own) == node.inputs.count(value) and all(_may_lie_in_panels(v, node.op.body) for v in own)
     if isinstance(node.op, Rows):
-        return all(v != value or view in ("RC", "R") for v, view in zip(node.inputs, node.op.views, strict=False))
+        return all(v != value or view in WHOLE for v, view in zip(node.inputs, node.op.views, strict=False))
     return node.op.name in ("reduce", "transpose")

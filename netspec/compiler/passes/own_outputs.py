@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from netspec.compiler.formula import Formula, Name
 from netspec.compiler.graph import Graph, GraphBuilder, Input, Node, Value
 from netspec.compiler.graph.node import shapes_of
@@ -14,7 +16,10 @@ from netspec.compiler.ops.moments import Moments
 from netspec.compiler.ops.reduce import Reduce
 from netspec.compiler.ops.reshape import Reshape
 from netspec.compiler.ops.rows import Rows
+from netspec.compiler.ops.transpose import Transpose
+from netspec.compiler.ops.update_rows import UpdateRows
 from netspec.compiler.passes.pieces import piece_of
+from netspec.tensortype import COLUMNS
 
 _COPY = Formula(("x0",), (Name("x0"),))
 
@@ -81,14 +86,14 @@ class _Copies:
         """Whether ``value`` can be written over ``target``; if so, that is settled."""
         node = value.node
         readers = [reader for reader in readers_of(self.graph, target) if reader is not node]
-        if overlaps(value, target) or any(self._waits(reader, node) for reader in readers):
+        if overlaps(value, target) or self._waits(readers, node):
             return False
         self._before.setdefault(node, []).extend(readers)
         return True
 
-    def _waits(self, node: Node, other: Node) -> bool:
-        """Whether ``other`` has to come before ``node``."""
-        stack, seen = [node], set[Node]()
+    def _waits(self, nodes: Sequence[Node], other: Node) -> bool:
+        """Whether ``other`` has to come before one of ``nodes``."""
+        stack, seen = [*nodes], set[Node]()
         while stack:
             each = stack.pop()
             if each is other:
@@ -105,7 +110,7 @@ def readers_of(graph: Graph, value: Value) -> list[Node]:
     found: list[Node] = []
     for node in graph.uses.get(value, ()):
         found.append(node)
-        if isinstance(node.op, Reshape):
+        if isinstance(node.op, Reshape) or (isinstance(node.op, Transpose) and value.type.layout == COLUMNS):
             found += readers_of(graph, node.value())
     return found
 
@@ -118,6 +123,8 @@ def overlaps(value: Value, target: Value) -> bool:
         return True
     if isinstance(op, Rows):
         return any(op.reads_late(value.index, i) for i in reading)
+    if isinstance(op, UpdateRows):
+        return reading != [op.table + value.index]
     if isinstance(op, ChannelSum):
         return any(i < len(op.summed.inputs) for i in reading)
     sides = {Contract: 2, ConvWeight: 2, Reduce: 1, Moments: 1}.get(type(op), len(node.inputs))

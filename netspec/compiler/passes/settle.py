@@ -19,7 +19,7 @@ class SettleWeights:
     name = "settle-weights"
 
     def run(self, graph: Graph) -> Graph:
-        settled = _settled(graph)
+        settled = settled_nodes(graph)
         edge = {
             value: f"settled.{i}"
             for i, value in enumerate(
@@ -34,7 +34,7 @@ class SettleWeights:
         return _with_inputs(graph, edge) if edge else graph
 
 
-def _settled(graph: Graph) -> set[Node]:
+def settled_nodes(graph: Graph) -> set[Node]:
     """The nodes that parameters alone decide, these among them."""
     settled = {value.node for value in graph.inputs if role_of(value) == "parameter"}
     for node in graph.nodes:

@@ -257,7 +257,7 @@ class CountIota(Rewrite):
 
 
 class JoinPads(Rewrite):
-    """Turn ``pad(a) + pad(b)``, whose elements stand beside each other, into ``pad(concat(a, b))``.
+    """Turn a sum of pads whose elements stand beside each other, ``pad(a) + pad(b)``, into ``pad(concat(a, b))``.
 
     The gradient by pieces of one array is a sum of pads, most of each zeros: of five pieces that writes and reads five
     times what a concat writes once.
@@ -266,18 +266,47 @@ class JoinPads(Rewrite):
     root = Map
 
     def apply(self, node: Node, g: GraphBuilder) -> tuple[Value, ...] | None:
-        formula, pads = _formula(node), [value.node.op for value in node.inputs]
-        if formula != _SUM or len({value.type for value in node.inputs}) != 1:
+        formula = _formula(node)
+        if len(formula.outputs) != 1 or not _is_sum(formula.outputs[0]) or len(set(node.inputs)) < len(node.inputs):
             return None
-        for first, second in ((0, 1), (1, 0)):
-            a, b = pads[first], pads[second]
-            if not (isinstance(a, Pad) and isinstance(b, Pad) and a.axis == b.axis):
-                return None
-            x, y = (node.inputs[i].node.inputs[0] for i in (first, second))
-            if a.before + x.type.shape[a.axis] == b.before:
-                pieces = [*_pieces(x, a.axis), *_pieces(y, a.axis)]
-                return (g.add(Pad(a.axis, a.before, b.after), g.add(Concat(a.axis), *pieces)),)
-        return None
+        axes = {value.node.op.axis for value in node.inputs if isinstance(value.node.op, Pad)}
+        if len(axes) != 1 or not all(isinstance(v.node.op, Pad) and v.type == node.types[0] for v in node.inputs):
+            return None
+        (axis,) = axes
+        joined = _joined(list(node.inputs), axis, g)
+        if len(joined) == len(node.inputs):
+            return None
+        total = joined[0]
+        for value in joined[1:]:
+            total = g.add(Map(_SUM), total, value)
+        return (total,)
+
+
+def _is_sum(expr: Expr) -> bool:
+    """Whether it adds names and nothing else."""
+    if isinstance(expr, Call) and expr.function == "+":
+        return all(isinstance(each, Name) or _is_sum(each) for each in expr.operands)
+    return False
+
+
+def _joined(pads: list[Value], axis: int, g: GraphBuilder) -> list[Value]:
+    """The pads with those put together that begin where another one ends."""
+    found: list[Value] = []
+    while pads:
+        value = pads.pop(0)
+        while True:
+            op, (x,) = value.node.op, value.node.inputs
+            assert isinstance(op, Pad)
+            end = op.before + x.type.shape[axis]
+            after = next((p for p in (*pads, *found) if isinstance(p.node.op, Pad) and p.node.op.before == end), None)
+            if after is None:
+                break
+            assert isinstance(after.node.op, Pad)
+            (pads if after in pads else found).remove(after)
+            pieces = (*_pieces(x, axis), *_pieces(after.node.inputs[0], axis))
+            value = g.add(Pad(axis, op.before, after.node.op.after), g.add(Concat(axis), *pieces))
+        found.append(value)
+    return found
 
 
 def _pieces(value: Value, axis: int) -> tuple[Value, ...]:

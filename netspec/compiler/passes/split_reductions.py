@@ -9,12 +9,14 @@ from netspec.compiler.graph.rewrite import Rewrite, rewrite
 from netspec.compiler.ops.broadcast import Broadcast
 from netspec.compiler.ops.channel_sum import ChannelSum
 from netspec.compiler.ops.conv import Conv, ConvInput
+from netspec.compiler.ops.group_sum import GroupSum
 from netspec.compiler.ops.iota import Iota
 from netspec.compiler.ops.map import Map
 from netspec.compiler.ops.pool import Pool, PoolInput
 from netspec.compiler.ops.reduce import Reduce
 from netspec.compiler.ops.reshape import Reshape
 from netspec.compiler.ops.transpose import Transpose
+from netspec.tensortype import known
 
 
 class SplitReduction(Rewrite):
@@ -32,6 +34,8 @@ class SplitReduction(Rewrite):
         shape = value.type.shape
         if op.kind == "sum" and _of_channels(op.axes, value) and not op.keepdims:
             return g.add(ChannelSum(), value)
+        if op.kind == "sum" and op.keepdims and _of_places(op.axes, value):
+            return g.add(GroupSum(known(value.type.channels)), value)
         # A fold to one number is one to float32[], so that arithmetic on that number is its epilogue.
         dropped = [axis for axis, n in enumerate(shape) if n == 1 and (axis in op.axes or 0 in op.axes)]
         mixed = 0 in op.axes and (len(op.axes) > 1 or op.keepdims)
@@ -68,15 +72,23 @@ class CountElsewhere(Rewrite):
 
 def _of_channels(axes: Sequence[int], value: Value) -> bool:
     """Whether the sums are over samples and places of what a convolution reads or writes."""
-    if value.type.rank < 3 or sorted(axes) != list(range(value.type.rank - 1)):
-        return False
+    return value.type.rank > 2 and sorted(axes) == list(range(value.type.rank - 1)) and _lies_in_lanes(value)
+
+
+def _of_places(axes: Sequence[int], value: Value) -> bool:
+    """Whether the sums are over the places of each sample of what a convolution reads or writes."""
+    return value.type.rank > 2 and sorted(axes) == list(range(1, value.type.rank - 1)) and _lies_in_lanes(value)
+
+
+def _lies_in_lanes(value: Value) -> bool:
+    """Whether samples will lie in the lanes: what windows or sums of groups read or write, and maps of that."""
     stack, seen = [value], set[Value]()
     while stack:
         near = stack.pop()
-        if isinstance(near.node.op, Conv | ConvInput | PoolInput | Pool):
+        if isinstance(near.node.op, Conv | ConvInput | PoolInput | Pool | GroupSum):
             return True
         if isinstance(near.node.op, Map):
-            whole = [v for v in near.node.inputs if v.type.shape == value.type.shape and v not in seen]
+            whole = [v for v in near.node.inputs if v.type.rank == value.type.rank and v not in seen]
             seen.update(whole)
             stack += whole
     return False

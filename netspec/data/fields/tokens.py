@@ -157,7 +157,8 @@ class Tokens(Field):
             message = f"`max_size: {owner.max_size}` leaves no room for a token beside {marks}"
             raise data_error("bad-vocabulary", message, helps=[f"it is at least {len(self._all_marks) + 1}"])
         column = None if source is None else column_type(source, self.of)
-        return FieldType("index", self._shape(column), None, count=owner.max_size, vocabulary=self.vocabulary)
+        shape, scheme = self._shape(column), self.scheme
+        return FieldType("index", shape, None, count=owner.max_size, vocabulary=self.vocabulary, scheme=scheme)
 
     @property
     def _all_marks(self) -> tuple[str, ...]:
@@ -228,7 +229,7 @@ class Tokens(Field):
             DataError: if a row has no token, or one that is not in the vocabulary where that is a fault.
         """
         type_ = learnt.type
-        tokens = self._tokens(table)
+        tokens = self._for_rows(learnt)._tokens(table)
         total = known(type_.extent(self.of))
         whole, lacking = encoded(tokens, type_.classes or (), total, unknown=self._has_unknown)
         if len(lacking):
@@ -240,6 +241,16 @@ class Tokens(Field):
             whole = at_least(whole, self.min_length, rows[PAD])
         self._refuse_empty(table, whole)
         return shaped(whole, type_)
+
+    def words(self, table: Table, learnt: Learnt) -> list[list[str]] | None:
+        if self._for_rows(learnt)._unit(column_type(table.types, self.of)) == "character":
+            return None
+        tokens = self.model_copy(update={"unit": "word", "lower": False, "scheme": None})._tokens(table)
+        return [[tokens.names[code] for code in tokens.row(row)] for row in range(len(tokens))]
+
+    def _for_rows(self, learnt: Learnt) -> Tokens:
+        """Itself; a field that spells words spells those of text, though training had them cut already."""
+        return self.model_copy(update={"unit": "spelling"}) if len(learnt.type.lengths) > 1 else self
 
     def _tokens(self, table: Table) -> Ragged:
         """The rows as the text has them, with the names of what they hold."""

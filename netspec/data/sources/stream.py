@@ -46,6 +46,7 @@ class Stream(Source):
     """
 
     kind: ClassVar[str] = "stream"
+    continues: ClassVar[bool] = True
     path: FilePaths = pydantic.Field(
         description="A file, a pattern, a list of them, or `{train: ..., test: ...}`.", json_schema_extra={"main": True}
     )

@@ -30,7 +30,7 @@ def convert(tags: Ragged, scheme: Scheme, place: Callable[[int, int], str]) -> R
     """
     import numpy as np
 
-    parts = [_parts(name) for name in tags.names]
+    parts = [letter_and_type(name) for name in tags.names]
     codes: dict[str, int] = {}
     values: list[int] = []
     places, begins = tags.places()
@@ -59,8 +59,26 @@ def all_tags(names: Sequence[str], scheme: Scheme) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*names, *every)))
 
 
-def _parts(name: str) -> tuple[str, str] | None:
-    """The letter and the type of a tag; two empty texts of ``O``."""
+def may_follow(before: str, after: str, scheme: Scheme) -> bool:
+    """Whether a tag may stand behind another one."""
+    (letter, type_), (next_letter, next_type) = letter_and_type(before) or ("", ""), letter_and_type(after) or ("", "")
+    if next_letter in ("I", "E"):
+        return letter in ("B", "I") and type_ == next_type
+    return scheme == "iob2" or letter not in ("B", "I")
+
+
+def may_begin(tag: str, scheme: Scheme) -> bool:
+    """Whether a sentence may begin with a tag."""
+    return may_follow(OUTSIDE, tag, scheme)
+
+
+def may_end(tag: str, scheme: Scheme) -> bool:
+    """Whether a sentence may end with a tag."""
+    return may_follow(tag, OUTSIDE, scheme)
+
+
+def letter_and_type(name: str) -> tuple[str, str] | None:
+    """The letter and the type of a tag, two empty texts of ``O``; None if it is no tag."""
     if name == OUTSIDE:
         return "", ""
     prefix, dash, type_ = name.partition("-")

@@ -1,4 +1,4 @@
-"""Maps made larger, blocks of channels and pixels, and patches."""
+"""Maps made larger, blocks of channels and pixels, patches, sums of groups, rows of a table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from netspec.compiler.graph import Node
-from netspec.compiler.ops import Route
+from netspec.compiler.ops import GroupSum, Lookup, Route
 from netspec.compiler.ops.plans import Linear, Nearest, Patches, Unfold
 from netspec.export.python.expressions import Text, packed, unsupported
 from netspec.export.python.forward import Forward, writes
@@ -56,6 +56,30 @@ def patches(x, windows):
     read = np.stack([read for _, read in taps(x, windows)], axis=-2)
     return read.reshape(len(x), *[1] * len(windows), -1)
 '''
+
+
+GROUP_SUMS: Final = '''\
+def group_sums(x, groups):
+    """For each channel the sum over all positions and the channels of its group."""
+    of_groups = x.reshape(len(x), -1, groups, x.shape[-1] // groups).sum(axis=(1, 3))
+    return np.repeat(of_groups, x.shape[-1] // groups, axis=-1).reshape(len(x), *[1] * (x.ndim - 2), -1)
+'''
+
+
+@writes(GroupSum)
+def _group_sum(at: Forward, node: Node, given: Sequence[Text]) -> Text:
+    op = node.op
+    assert isinstance(op, GroupSum)
+    if op.terms is not None:
+        raise unsupported("a fused sum", node.origin.path if node.origin else None)
+    at.writer.help("group_sums", GROUP_SUMS)
+    return Text(f"group_sums({given[0].text}, {op.groups})")
+
+
+@writes(Lookup)
+def _lookup(at: Forward, node: Node, given: Sequence[Text]) -> Text:
+    table, index = given
+    return Text(f"{table.inside(10)}[{index.text}]")
 
 
 @writes(Route)

@@ -102,7 +102,9 @@ def test_a_run_is_of_as_many_steps_as_there_is_room_for() -> None:
 
 def test_memory_is_known_before_anything_runs() -> None:
     made = prepared()
-    assert made.peak_bytes(64, 2) > made.persistent_bytes() + made.arena(64, 2).bytes + 2 * made.scratch_bytes
+    assert made.peak_bytes({"B": 64}, 2) > made.persistent_bytes() + made.arena(
+        {"B": 64}, 2
+    ).bytes + 2 * made.scratch_bytes({"B": 64})
     weights = sum(4 * m * n for m, n in pairwise(DIGITS))
     assert made.persistent_bytes() >= 2 * weights
 
@@ -128,7 +130,7 @@ def test_calls_agree_where_the_scratch_memory_of_a_thread_begins() -> None:
         if buffer.place == "persistent":
             store.put(buffer, np.zeros([known(n) for n in buffer.type.shape], np.float32))
     noted = Executable(made.lowered, Schedule(phases))
-    Linked(noted, dict.fromkeys(made.kernels, 0), store, stored, batch=8, capacity=1, threads=3)
+    Linked(noted, dict.fromkeys(made.kernels, 0), store, stored, sizes={"B": 8}, capacity=1, threads=3)
     ((_, distance),) = places
     assert len(needs) > 1
     assert distance >= max(needs)

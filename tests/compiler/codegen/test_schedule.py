@@ -75,7 +75,7 @@ def test_buffers_alive_at_once_share_no_byte(threads: int, graph: Graph) -> None
     made = prepared(graph)
     # Where all samples are one block, one of several threads runs whatever goes by samples: test_arena.py.
     for batch in (1, 17) if threads == 1 else (17, 33):
-        plan = made.arena(batch, threads)
+        plan = made.arena({"B": batch}, threads)
         alive = lifetimes(made, threads)
         assert alive.keys() == plan.offsets.keys()
         spans = {b: (plan.offsets[b], plan.offsets[b] + known(bind(b.bytes, {"B": batch})) + 64) for b in plan.offsets}
@@ -92,9 +92,9 @@ def test_a_dense_network_meets_twice_a_step() -> None:
 
 def test_an_arena_is_smaller_than_all_its_buffers() -> None:
     made = mlp()
-    one = made.arena(64, threads=1).bytes
-    assert one <= made.arena(64, threads=2).bytes
-    assert one < sum(known(bind(b.bytes, {"B": 64})) for b in made.arena(64, threads=1).offsets)
+    one = made.arena({"B": 64}, threads=1).bytes
+    assert one <= made.arena({"B": 64}, threads=2).bytes
+    assert one < sum(known(bind(b.bytes, {"B": 64})) for b in made.arena({"B": 64}, threads=1).offsets)
 
 
 def test_updates_that_read_each_other_are_ordered_by_a_copy() -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from netspec.compiler.codegen import objects
+from netspec.compiler.codegen.machine_code import target_machine
 from netspec.compiler.kernels import processor
 from netspec.compiler.kernels.contract import SCRATCH_BYTES, contract_kernel, contract_words
 from netspec.compiler.kernels.kernel import Body, Kernel, Operand, Place, Result
@@ -300,7 +301,7 @@ def cross_compiled() -> str:
     from netspec.compiler.kernels.contract_emit import edge_widths, emit_deferred, emit_tile, heights
 
     try:
-        machine = objects.target_machine(processor.current())
+        machine = target_machine(processor.current())
     except RuntimeError as error:
         pytest.skip(f"this LLVM has no such target: {error}")
     module = llvm.Module("cross")

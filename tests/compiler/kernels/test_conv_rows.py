@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from test_contract import innermost_loops
 from test_conv import CASES, Array, Case, agree, an_axis, any_tiles, bias_relu, convolved, entry, lines, plain
 
-from netspec.compiler.codegen import objects
+from netspec.compiler.codegen.machine_code import target_machine
 from netspec.compiler.kernels.conv_rows import (
     RowsConv,
     RowTiles,
@@ -159,10 +159,18 @@ def cross_compiled(tiles: RowTiles, outs: int) -> str:
     from netspec.compiler.kernels.conv_rows_emit import RowTile
 
     try:
-        machine = objects.target_machine(current())
+        machine = target_machine(current())
     except RuntimeError as error:
         pytest.skip(f"this LLVM has no such target: {error}")
-    conv = RowsConv(tiles, 2, outs % 16 == 0, False, (Operand(),), (Result(),), Body("bias, relu", bias_relu))
+    conv = RowsConv(
+        tiles,
+        2,
+        outs % 16 == 0,
+        False,
+        extras=(Operand(),),
+        results=(Result(),),
+        epilogue=Body("bias, relu", bias_relu),
+    )
     module = llvm.Module("cross")
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     builder = llvm.IRBuilder(llvm.Function(module, llvm.FunctionType(llvm.VoidType(), []), "none").append_basic_block())

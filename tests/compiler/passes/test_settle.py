@@ -8,6 +8,7 @@ import pytest
 from netspec.compiler.graph import Graph
 from netspec.compiler.graph.interpreter import interpret
 from netspec.compiler.graph.verify import verify
+from netspec.compiler.ops import Conv
 from netspec.compiler.passes import optimize
 from netspec.spec.document import load
 from netspec.train.engine import Engine
@@ -59,6 +60,13 @@ def test_prediction_has_no_trace_of_batch_norm(opened: Opened) -> None:
     assert "map" not in counts
     loose = optimize(opened.program.predict, 32)
     assert predicted(loose)["rows"] == 2 + 3  # a root for every batch_norm
+
+
+def test_batch_norm_is_one_factor_and_one_summand(opened: Opened) -> None:
+    """Of each channel; the sum with another branch is added, as it is in the spec."""
+    graph = optimize(opened.program.predict, 32, settled=True)
+    epilogues = {str(node.op.epilogue) for node in graph.nodes if isinstance(node.op, Conv)}
+    assert epilogues == {"max(acc * x0 + x1, 0)", "acc * x1 + x2 + x0"}
 
 
 def engine_with_statistics(opened: Opened) -> tuple[Engine, dict[str, np.ndarray]]:
