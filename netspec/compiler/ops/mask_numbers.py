@@ -37,7 +37,7 @@ class MaskNumbers(Op):
 
         index, mask = inputs
         wide = mask.reshape(mask.shape + (1,) * (index.ndim - 1))
-        return (np.where(wide > 0, index, -1).astype(np.int32),)
+        return (np.where(wide > 0, index.astype(np.int32), -1),)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         from netspec.compiler.graph.lowering import Access, Pointer, Split
