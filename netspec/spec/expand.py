@@ -130,7 +130,7 @@ class Expansion:
             if self.full:
                 break
             copies.append(copy)
-            inputs = [copy.value, *inputs[1:]] if self._references(item) else [copy.value]
+            inputs = [copy.value, *inputs[1:]] if self._keeps_others(item) else [copy.value]
         if not copies:
             value = inputs[0] if inputs else None
             return Named(value, item.kind_span, {})
@@ -198,6 +198,11 @@ class Expansion:
         named = [item.fields.entries[key].value for key in self._references(item) if key in item.fields.entries]
         return [*self._flow(item, keys, scope), *(self._find(node, scope) for node in named)]
 
+    def _keeps_others(self, item: Item) -> bool:
+        """Whether the copies of a repeat all read what the first one reads beside its first input."""
+        layer = self.kinds.layer(item.kind)
+        return layer is not None and bool(layer.references or layer.reads)
+
     def _references(self, item: Item) -> tuple[str, ...]:
         """The fields that name further values."""
         layer = self.kinds.layer(item.kind)
@@ -206,13 +211,15 @@ class Expansion:
     def _flow(self, item: Item, keys: Keys, scope: Scope) -> list[ValueRef | None]:
         """What it reads by ``from``, or of the item above."""
         wanted = self._wanted(item)
+        layer = self.kinds.layer(item.kind)
+        if layer is not None and layer.reads_one and not isinstance(keys.reads, Map | List):
+            wanted = None
         if keys.reads is None:
             return [self._default(item, wanted, scope)] * (len(wanted) if wanted else 1)
         if isinstance(keys.reads, Map):
             return self._by_name(item, keys.reads, wanted, scope)
         nodes = keys.reads.items if isinstance(keys.reads, List) else (keys.reads,)
         found = [self._find(node, scope) for node in nodes]
-        layer = self.kinds.layer(item.kind)
         many = item.kind in _COMBINING or (layer is not None and layer.many)
         count = len(wanted) if wanted else 1
         is_unknown = wanted is None and not self._is_known(item.kind)

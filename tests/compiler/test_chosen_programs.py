@@ -222,6 +222,12 @@ def pieces_of_odd_widths(g: GraphBuilder, x: Given) -> dict[str, Value]:
 
 
 @case
+def sums_over_the_middle_on_the_right(g: GraphBuilder, x: Given) -> dict[str, Value]:
+    right = g.add(Reduce("sum", (1,)), apply(g, "a * r", a=x["cube"], r=x["rate"]))
+    return {"y": g.add(Contract(), g.add(Slice(1, 0, 2), x["reals"]), right)}
+
+
+@case
 def outputs_that_are_inputs(g: GraphBuilder, x: Given) -> dict[str, Value]:
     new = apply(g, "a * 0.5", a=x["scalar"])
     return {"rate": x["rate"], "w": x["w"], "scalar": new, "again": new, "old": x["scalar"], "data": x["number"]}

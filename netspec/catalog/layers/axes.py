@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netspec.compiler.graph import Value
-from netspec.tensortype import Dim, ShapeError, lengths, sample_shape, show_shape, without_last
+from netspec.tensortype import Dim, ShapeError, is_length, lengths, sample_shape, show_shape, without_last
 
 
 def shown(x: Value) -> str:
@@ -23,6 +23,8 @@ def fixed(layer: str, x: Value) -> tuple[Dim, ...]:
             f"`{layer}` needs values, got {shown(x)}, an index for each sample",
             "an index becomes values by `one_hot` or `embedding`",
         )
+    if any(map(is_length, axes)):
+        raise ShapeError(f"`{layer}` acts on a known number of values at each place, got {shown(x)}")
     return axes
 
 

@@ -23,12 +23,14 @@ class Layer(Declared, family="layer"):
     """A kind of layer: its fields, and the graph it builds.
 
     ``many`` layers (add, concat) take any number of inputs as their main field ``from``; with ``reads`` that is a map
-    of these names. ``references`` are fields that name a further value each, which is read where the field is given.
+    of these names, and where a layer ``reads_one``, a single value may stand for all of them. ``references`` are fields
+    that name a further value each, which is read where the field is given.
     Name, from, repeat, share, freeze, lr_scale, init and regularize belong to every layer and are no fields of a kind.
     """
 
     many: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = ()
+    reads_one: ClassVar[bool] = False
     references: ClassVar[tuple[str, ...]] = ()
     decides: ClassVar[bool] = False
     """Whether its value is a decision, 1 for the class that it chooses and else 0: there are no probabilities then."""
@@ -42,7 +44,8 @@ class Layer(Declared, family="layer"):
     def build(self, g: Scope, *inputs: Value) -> Built:
         """The layer's value, or a map of its ports whose key ``""`` is the value itself.
 
-        Inputs stand in the order of ``from``, or of ``reads``; those of ``references`` that are given come last.
+        Inputs stand in the order of ``from``, or of ``reads``, or are the single one that stands for these; those of
+        ``references`` that are given come last.
 
         Raises:
             ShapeError: if the inputs do not fit; the message speaks of this layer, the advice is a way out.
