@@ -140,6 +140,7 @@ CODES: Final[Mapping[str, str]] = {
     "empty-split": "A split would have no rows.",
     "cannot-time": "Kernels are timed without the data, and a size of the network is known only from them.",
     "cannot-carry": "A layer carries its state from one row to the next, and the rows are not parts of one text.",
+    "looks-ahead": "A layer between what is fed and what is chosen would have to see steps that are yet to be made.",
     "cannot-stream": "The spec asks for something that needs all rows in memory, and streams them.",
     "too-few-rows": "`split` or a batch asks for more rows than there are.",
 }

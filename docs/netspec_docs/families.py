@@ -55,12 +55,23 @@ TAGS: Sections = {
     "{crf: {transitions: iobes, name: labels}}]}",
     "loss": "negative_log_likelihood",
 }
+SEQUENCES: Sections = {
+    **CLASSES,
+    "data": "{source: {rewriting: {task: add}}, fields: {question: {tokens: {of: source, unit: character}}, "
+    "answer: {tokens: {of: target, unit: character, end: true}}, given: {shift: answer}}}",
+    "network": "{inputs: {question: [S], given: [T]}, layers: [{embedding: {size: 8, from: question}}, "
+    "{gru: {units: 8, name: encoder}}, {embedding: {size: 8, from: given}}, {gru: {units: 8, initial: encoder.state}}, "
+    "{dense: {units: '${data.answer.size}', name: scores}}]}",
+    "loss": "{cross_entropy: {target: answer}}",
+    "decode": "{input: given, output: scores}",
+}
 
 # What a loss or metric may be asked to compare, and a spec that asks for it.
 COMPARISONS: Mapping[str, Sections] = {
     "a score for each class `[K]` with the class `[]`": CLASSES,
     "one score `[1]` with one of two classes `[]`": DECISION,
     "numbers `[n]` with as many numbers `[n]`": NUMBERS,
+    "tokens that `decode` makes `[T]` with tokens `[T]`": SEQUENCES,
     "the best path of a `crf` `[T, K]` with tags `[T]`": TAGS,
 }
 

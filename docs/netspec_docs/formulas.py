@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from netspec.compiler.formula import Call, Constant, Expr, Formula, Name, Reduction, differentiate, evaluate
-from netspec.compiler.formula.functions import CALLABLE, FUNCTIONS
+from netspec.compiler.formula.functions import CALLABLE, FUNCTIONS, SHORT
 from netspec.compiler.formula.printing import number
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def functions() -> str:
         function = FUNCTIONS[name]
         operands = ["a", "b", "c"][: function.arities[0]] + ["..."] * function.folds
         lines.append(f"`{name}({', '.join(operands)})`\n: {function.summary}\n")
+    lines += [f"`{name}(a)`\n: `{text}`\n" for name, (text, _) in SHORT.items()]
     return "\n".join(lines)
 
 

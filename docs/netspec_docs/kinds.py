@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from netspec.catalog.activations import FormulaActivation
 from netspec.catalog.layers import Layer
 from netspec.catalog.losses import Loss
-from netspec.catalog.metrics import Compared
+from netspec.catalog.metrics import Compared, Decoded
 from netspec.catalog.optimizers import Optimizer
 from netspec.compiler.formula import parse
 from netspec.declared import Declared
@@ -68,7 +68,7 @@ def _kept(kind: type[Declared]) -> str:
 
 def _compared(family: Family, kind: type[Declared]) -> str:
     """The shapes that a loss or metric compares."""
-    if not issubclass(kind, Loss | Compared):
+    if not issubclass(kind, Loss | Compared | Decoded):
         return ""
     known = [shapes for shapes, around in COMPARISONS.items() if not family.checked(kind, around).report.diagnostics]
     return f"It compares {'; or '.join(known)}."

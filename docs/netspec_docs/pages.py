@@ -46,16 +46,17 @@ def _root_file(name: str) -> str:
 
 def _types() -> str:
     """The classes that `netspec.api` imports only for the annotations of what is public in it."""
-    tree = ast.parse(Path(api.__file__).read_text(encoding="utf-8"))
+    files = sorted(Path(api.__file__).parent.glob("*.py"))
+    body = [node for file in files for node in ast.parse(file.read_text(encoding="utf-8")).body]
     guarded = {
         alias.name: f"{statement.module}.{alias.name}"
-        for node in tree.body
+        for node in body
         if isinstance(node, ast.If)
         for statement in node.body
         if isinstance(statement, ast.ImportFrom)
         for alias in statement.names
     }
-    public = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_"]
+    public = [node for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_"]
     signatures = [node for top in public for node in (_signature(top) if isinstance(top, ast.FunctionDef) else [top])]
     used = {node.id for part in signatures for node in ast.walk(part) if isinstance(node, ast.Name)}
     listed = [f".. autoclass:: {path}\n   :members:" for name, path in guarded.items() if name in used]

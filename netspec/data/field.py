@@ -122,6 +122,11 @@ class Field(Declared, family="field"):
         return None
 
     @property
+    def joint(self) -> str:
+        """What stands between its tokens where they are written as text."""
+        return " "
+
+    @property
     def grouping(self) -> str | None:
         """The column whose values are its classes, for a stratified split; None if it has no classes."""
         return None

@@ -40,6 +40,11 @@ class Source(Declared, family="source"):
     continues: ClassVar[bool] = False
     """Whether each row goes on where the one before it ended, so that a state can be carried from one to the next."""
 
+    @property
+    def window(self) -> int | None:
+        """How many tokens a row has at most, where it is a window of one text."""
+        return None
+
     @classmethod
     def of_file(cls, path: Path) -> Source:
         """What reads one file of the user's, whose name ends in one of `suffixes`."""

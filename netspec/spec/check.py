@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from netspec.catalog.losses import Loss
-from netspec.catalog.metrics import Inspected
+from netspec.catalog.metrics import Decoded, Inspected
 from netspec.catalog.optimizers import Rule
 from netspec.compiler.graph import GraphBuilder, Node, Value, key_of, role_of
 from netspec.data.splits import Split
 from netspec.diagnostics import Report
 from netspec.spec.binding import Binding
+from netspec.spec.decoding import check_decoded, check_decoding
 from netspec.spec.document import Document, examine
 from netspec.spec.expectations import check_facts
 from netspec.spec.inspecting import check_inspected
@@ -106,10 +107,13 @@ def check_shapes(document: Document, report: Report) -> tuple[Model, dict[ValueR
         _check_port(binding, values, report)
         if isinstance(binding.what, Inspected):
             check_inspected(binding, model, values)
+        elif isinstance(binding.what, Decoded):
+            check_decoded(binding, document, model, report)
         else:
             _check_binding(binding, model, g, values)
     if isinstance(document.optimizer, Rule):
         lessons(document.optimizer, model, values)
+    check_decoding(document, model, values, report)
     return model, values
 
 

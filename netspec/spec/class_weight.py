@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from netspec.catalog.losses.targets import labels, row_sum
+from netspec.catalog.scope import Scope
+from netspec.compiler.graph import Value
+from netspec.compiler.ops import Iota, apply
 from netspec.data.fieldtype import FieldType
 from netspec.diagnostics import Report, Span, suggestion
 from netspec.spec.tree import List, Map, Node, Scalar, describe, is_broken
+from netspec.tensortype import TensorType
 
 
 @dataclass(frozen=True)
@@ -95,3 +100,17 @@ def _number(node: Node, report: Report) -> float | None:
         report.error("out-of-range", f"a class's weight must be at least 0, got {value}", node.span, helps=helps)
         return None
     return float(value)
+
+
+def class_weight_key(loss: int) -> str:
+    """The graph input of the class weights of a loss, counted from 1."""
+    return f"loss_{loss}.class_weight"
+
+
+def weight_of_class(g: Scope, loss: int, output: Value, classes: int | None, target: Value) -> Value:
+    """The weight of each place's class, ``float32[rows, 1]``, of a loss counted from 1."""
+    scores = output.type.channels if output.type.rank > 1 else 1
+    count = classes if classes is not None else 2 if scores == 1 else scores
+    weights = g.graph.input(class_weight_key(loss), TensorType("float32", (count,)), "constant")
+    index, own = g.add(Iota((1, count), 1)), labels(g, target)
+    return row_sum(g, apply(g, "where(c == t, w, 0)", c=index, t=own, w=weights))

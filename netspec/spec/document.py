@@ -15,6 +15,7 @@ from netspec.data.section import DataSection
 from netspec.declared import Declared
 from netspec.diagnostics import Diagnostic, Report, Span, in_order, suggestion
 from netspec.spec.binding import Binding, Outputs, bind_targets, check_names, read_bindings
+from netspec.spec.decoding import Decoding, read_decoding
 from netspec.spec.definitions import Definitions, read_definitions
 from netspec.spec.expectations import Expect, read_expect
 from netspec.spec.include import read_file, resolve_includes
@@ -45,7 +46,7 @@ KEYS: Final[Mapping[str, str]] = {
     "optimizer": "How a step changes the weights.",
     "schedule": "How the learning rate changes while training goes on.",
     "metrics": "What else is measured: a list.",
-    "decode": "How sequences are made, one step after another; not in this version.",
+    "decode": "How sequences are made, one step after another.",
     "train": "How long and in what pieces the network is trained.",
     "expect": "What must be so, checked by `netspec validate` and `netspec evaluate --check`.",
 }
@@ -86,6 +87,7 @@ class Document:
     schedule: Schedule | None
     train: Train
     expect: Expect
+    decode: Decoding | None = None
     spans: Mapping[str, Span] = field(default_factory=dict)
     """Where each section stands."""
     warnings: tuple[Diagnostic, ...] = ()
@@ -177,13 +179,15 @@ class _Reading:
             losses, metrics = bind_targets(losses, metrics, self.fields or {}, inputs, self.complete, report)
         if self.data is not None and self.complete:
             _check_inputs(topology.network, self.fields or {}, report)
-        self._liveness(topology, losses)
+        decoding = read_decoding(tree.entries.get("decode"), topology.network, topology.scope, report)
+        self._liveness(topology, losses, decoding)
         train = read_train(tree.entries.get("train"), metrics, report)
         return Document(
             self.file, self._base(), self._name(), tree, report.sources, definitions, self.data, self.fields,
             self.complete, topology, losses, metrics,
             self._item("optimizer", Optimizer, definitions), self._schedule(metrics, definitions),
             train, read_expect(tree.get("expect"), metrics, topology.network, report),
+            decoding,
             {key: entry.key_span for key, entry in tree.entries.items()},
             tuple(d for d in in_order(report.diagnostics) if d.severity == "warning"),
         )  # fmt: skip
@@ -206,9 +210,6 @@ class _Reading:
             if version is not None and self.root.entries.keys() <= KEYS.keys():
                 helps.append("without its `netspec: 1` it is left out where a folder is checked or trained")
             self.report.error("fragment", "a spec needs `network`", start, helps=helps)
-        decode = self.root.entries.get("decode")
-        if decode is not None:
-            self.report.error("unknown-kind", "there is no `decode` in this version yet", decode.key_span)
 
     def _name(self) -> str:
         node = self.root.get("name")
@@ -286,13 +287,14 @@ class _Reading:
             return Topology(NOWHERE, Scope("", environment, ()), {})
         return read_network(section, entry.key_span, environment, definitions, self.report)
 
-    def _liveness(self, topology: Topology, losses: Collection[Binding]) -> None:
+    def _liveness(self, topology: Topology, losses: Collection[Binding], decoding: Decoding | None) -> None:
         """Only of a network that is sound: a name that was not found would make layers look dead."""
         allowed = {"unknown-kind", "unknown-field", "hides-built-in", "unused-input"}
         section = self.root.entries.get("network")
         if section is None or any(d.code not in allowed for d in self.report.diagnostics):
             return
-        check_liveness(topology, [b.output for b in losses], self.report)
+        made = [] if decoding is None else [decoding.output]
+        check_liveness(topology, [*(b.output for b in losses), *made], self.report)
 
     def _item(self, key: str, family: type[Declared], definitions: Definitions) -> Any:
         """The instance that a section which is one item describes."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -43,6 +44,14 @@ def field_type(field: FieldType) -> TensorType | None:
     if field.shape is None:
         return None
     return TensorType("int32" if field.kind in ("category", "index") else "float32", merged(field.shape))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some layers of a network, and the values of others that they read."""
+
+    nodes: Sequence[LayerNode]
+    known: Mapping[ValueRef, Value]
 
 
 class Model:
@@ -106,10 +115,12 @@ class Model:
         *,
         training: bool,
         going: Going = "never",
+        part: Part | None = None,
     ) -> dict[ValueRef, Value]:
         """Every value of the network, from its inputs by name; what has a fault is missing.
 
-        ``going`` says which states go on where the run of the graph before has left them.
+        ``going`` says which states go on where the run of the graph before has left them, ``part`` which layers there
+        are, if not all.
         """
         self._weights.begin(g)
         self._carried = Carried(going)
@@ -118,7 +129,8 @@ class Model:
         self._counts = {inputs[each.name]: n for each in given if (n := self._count(each)) is not None}
         self.units, self.nets, self.heads, self._headed = {}, {}, {}, {}
         values: dict[ValueRef, Value] = {ValueRef(name, is_input=True): value for name, value in inputs.items()}
-        for node in self.document.network.nodes:
+        values |= part.known if part else {}
+        for node in part.nodes if part else self.document.network.nodes:
             read = [self._read(ref, node, values) for ref in node.inputs]
             known = [value for value in read if value is not None]
             if node.layer is not None and len(known) == len(read):

@@ -10,12 +10,12 @@ from netspec.catalog.augmentations import augmented
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import GraphBuilder, Origin, Value
 from netspec.compiler.ops import Cast, Gather, apply
-from netspec.data.fieldtype import FieldType
+from netspec.data.fieldtype import FieldType, number
 from netspec.spec.augmenting import AUGMENT
 from netspec.spec.lowering import Model, input_type
 from netspec.spec.network import NetworkInput
 from netspec.spec.places import ROWS_OF_DATA, Places, Stretches, index
-from netspec.tensortype import DType, TensorType, is_length, product
+from netspec.tensortype import DType, TensorType, is_length, product, sample_shape
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,15 @@ class FieldFacts:
     gaps: bool = False
 
 
+def field_of(value: Value) -> FieldFacts:
+    """What a layer gives, where it is read as a field of the data."""
+    return FieldFacts(number(*sample_shape(value.type.shape)), "float32")
+
+
 def _stretches(model: Model, facts: Mapping[str, FieldFacts], inputs: Sequence[NetworkInput]) -> dict[str, Stretches]:
     """The fields whose rows differ in length, and inputs that the data, which are not known, would tell of."""
     found = {
-        name: Stretches(model.fields[name].shape or (), known.dtype, known.spelled, known.gaps)
+        name: Stretches(model.fields.get(name, known.type).shape or (), known.dtype, known.spelled, known.gaps)
         for name, known in facts.items()
         if known.type.lengths
     }

@@ -23,6 +23,7 @@ from netspec.data.section import DataSection
 from netspec.declared import Declared
 from netspec.diagnostics import Report
 from netspec.spec.binding import Binding
+from netspec.spec.decoding import DecodeSection
 from netspec.spec.document import VERSION, Document
 from netspec.spec.emit import size_text, to_yaml
 from netspec.spec.items import Item, read_item
@@ -62,7 +63,13 @@ class _Resolution:
         for key, single in (("optimizer", Optimizer), ("schedule", Schedule)):
             if tree.get(key) is not None:
                 found[key] = self._item(_needed(tree.get(key)), single)
-        found["train"] = _dumped(document.train)
+        return found | self._training(tree)
+
+    def _training(self, tree: Map) -> dict[str, Any]:
+        """The sections that follow: how it is trained, and what is expected."""
+        found: dict[str, Any] = {"train": _dumped(self.document.train)}
+        if isinstance(decode := tree.get("decode"), Map):
+            found["decode"] = self._filled(decode, DecodeSection)
         if tree.get("expect") is not None:
             found["expect"] = self._plain(_needed(tree.get("expect")))
         return found

@@ -69,6 +69,16 @@ def updates(g: GraphBuilder, optimizer: Optimizer, train: Train, changes: Sequen
     return outputs
 
 
+def penalized(g: GraphBuilder, loss: Value, trained: Sequence[Parameter], values: Sequence[Value]) -> Value:
+    """A loss with the penalties of the weights that it is differentiated by."""
+    for parameter, value in zip(trained, values, strict=True):
+        for rate, text in ((parameter.regularize.l1, "abs(p)"), (parameter.regularize.l2, "p * p")):
+            if rate:
+                every = g.add(Reduce("sum", tuple(range(value.type.rank))), apply(g, text, p=value))
+                loss = apply(g, f"loss + {rate!r} * penalty", loss=loss, penalty=every)
+    return loss
+
+
 def _gathered(g: GraphBuilder, change: Change, share: Value) -> Change:
     """The change by what was gathered in a step, this batch included."""
     with g.at(change.origin):
@@ -137,7 +147,7 @@ def _by_rows(
     """The new weight and states of a table of which only some rows, or columns, have a gradient; None of all others."""
     turned = isinstance(gradient.node.op, Transpose)
     made = gradient.node.inputs[0].node if turned else gradient.node
-    if not isinstance(made.op, ScatterAdd) or made.op.dense or not optimizer.by_rows:
+    if not isinstance(made.op, ScatterAdd) or not optimizer.by_rows or (made.op.dense and optimizer.states):
         return None
     given = [g.add(Transpose((1, 0)), table) for table in tables] if turned else tables
     new = g.node(UpdateRows(optimizer.update(), made.op.outer), *made.inputs, *given, *scalars).values

@@ -7,21 +7,24 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from netspec.catalog.metrics import Collected, Found, Inspected, Summed
+from netspec.catalog.metrics import Collected, Decoded, Found, Inspected, Summed
 from netspec.compiler.graph import key_of
 from netspec.data.batches import Visit
-from netspec.pipeline import COLLECTED, LOSS, SUMMED, Kind
+from netspec.graphs import COLLECTED, LOSS, SCORES, SUMMED
+from netspec.pipeline import Kind
+from netspec.spec.carried import CARRIED
 from netspec.spec.places import COUNTED
 from netspec.spec.updates import AVERAGE_RATE, LAST, SHARE, scalar_key
 from netspec.train.gathering import Gathering
 from netspec.train.lengths import Samples, joined, one_behind_the_other
-from netspec.train.machine import Machine, with_rows
+from netspec.train.machine import Machine
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from netspec.compiler.codegen.executable import Linked
+    from netspec.train.decoding import Decoder
 
     Array: TypeAlias = npt.NDArray[Any]
 
@@ -158,10 +161,36 @@ class Engine(Machine):
         losses = [total / counts[name.removeprefix(LOSS)] for name, total in totals.items() if name.startswith(LOSS)]
         loss = sum(losses) if losses else float("nan")
         sums = {name.removeprefix(SUMMED): total for name, total in totals.items() if not name.startswith(LOSS)}
-        told = self._collected({name: np.concatenate(arrays) for name, arrays in collected.items()})
+        told = self._collected({name: np.concatenate(arrays) for name, arrays in collected.items()}) | self._made(rows)
         numbers = {**self.metrics(sums, counts), **{n: v for n, v in told.items() if isinstance(v, float)}}
         in_order = {b.name: numbers[b.name] for b in self.program.document.metrics if b.name in numbers}
         return Measured(len(rows), loss, in_order, {n: v for n, v in told.items() if isinstance(v, list)})
+
+    def _made(self, rows: Visit) -> dict[str, Found]:
+        """The metrics of sequences that the network makes, by name."""
+        bound = [(b, b.what) for b in self.program.document.metrics if isinstance(b.what, Decoded)]
+        if not bound:
+            return {}
+        import numpy as np
+
+        from netspec.train.decoding import pairs, sequences
+
+        every = np.concatenate([part.reshape(-1) for part in rows.batches(EVALUATED_ROWS)])
+        arrays = {key.removeprefix("data."): array for key, array in self._arrays.items()}
+        self._decoder.load(self.weights())
+        made = sequences(self._decoder, arrays, every)
+        return {b.name: what.judge(pairs(self._decoder, made, arrays, b.target or "", every)) for b, what in bound}
+
+    def close(self) -> None:
+        super().close()
+        if "_decoder" in vars(self):
+            self._decoder.close()
+
+    @cached_property
+    def _decoder(self) -> Decoder:
+        from netspec.train.decoding import Decoder
+
+        return Decoder(self.program, self._constants, seed=self.seed, threads=self._asked_threads)
 
     def _evaluated_at_once(self, rows: int) -> int:
         """Rows of a batch: the training's where results depend on it, as gradients and carried states do; else many."""
@@ -217,6 +246,15 @@ class Engine(Machine):
         linked = self._once("predict", rows, {})
         return {name: self._of_samples(linked, name, rows) for name in linked.executable.lowered.outputs}
 
+    def hold(self, rows: Array) -> dict[str, Samples]:
+        """What decoding reads at each step and computes once, for some rows."""
+        linked = self._once("hold", rows, {})
+        return {name: self._of_samples(linked, name, rows) for name in linked.executable.lowered.outputs}
+
+    def decode(self, rows: Array) -> Array:
+        """Some steps of decoding: the probabilities of the next token at each, ``float32[T*B, V]``, time by time."""
+        return self._once("decode", rows, {}).array(SCORES)
+
     def _once(self, kind: Kind, rows: Array, scalars: Mapping[str, Any]) -> Linked:
         """Run one batch ``int64[batch]``; the program holds what it made."""
         self.prepared(kind, few=self._few(kind, len(rows)))
@@ -243,8 +281,10 @@ class Engine(Machine):
             given = {key: np.asarray(np.asarray(array)[0], np.float32) for key, array in scalars.items()}
         given |= {**self._arrays, "index": rows}
         given |= {key_of(v): self.constant(key_of(v)) for v in graph.inputs_of("constant")}
-        given |= {key_of(v): self._value(key_of(v)) for v in graph.inputs_of("parameter", "state")}
-        given |= {key: with_rows(given[key], len(rows)) for key in self.program.carried}
+        for value in graph.inputs_of("parameter", "state"):
+            key = key_of(value)
+            carried = key.endswith(CARRIED)
+            given[key] = self.rows_held(key, value.type, len(rows))[: len(rows)] if carried else self._value(key)
         return {key: array for key, array in given.items() if key in graph.by_key}, self.lengths.sizes(rows)
 
     def _set_scalars(self, linked: Linked, scalars: Mapping[str, Any], part: slice) -> None:

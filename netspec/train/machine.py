@@ -14,9 +14,10 @@ from netspec.diagnostics import DataError
 from netspec.memory import refuse_too_much
 from netspec.pipeline import Kind, Program
 from netspec.runs.tensors import Present
+from netspec.spec.carried import CARRIED
 from netspec.spec.parameters import Parameter
 from netspec.spec.updates import AVERAGE
-from netspec.tensortype import bind, known
+from netspec.tensortype import TensorType, known
 from netspec.train.lengths import Lengths
 
 if TYPE_CHECKING:
@@ -62,6 +63,14 @@ class Machine:
         self._crews: dict[int, Crew] = {}
         self._arena: npt.NDArray[np.uint8] | None = None
 
+    def read(self, arrays: Mapping[str, Array]) -> None:
+        """Read other data from now on: ``arrays`` as they are given at first."""
+        self._arrays = {f"data.{name}": array for name, array in arrays.items()}
+        least = self.lengths.least
+        self.lengths = Lengths(self.program.lengths, arrays)
+        self.lengths.least = least
+        self._linked.clear()
+
     # --- weights and state ---
 
     def load(self, arrays: Mapping[str, Array]) -> None:
@@ -90,7 +99,7 @@ class Machine:
     def state(self) -> Present:
         """Parameters and optimizer state: all that a step changes and that nothing else determines."""
         every = [key_of(v) for v in self.program.step.inputs_of("parameter", "state")]
-        keys = [key for key in every if key not in self.program.carried or len(self._value(key))]
+        keys = [key for key in every if not key.endswith(CARRIED) or key in self.store or key in self._given]
         return Present({key: partial(self._value, key) for key in keys})
 
     def present(self, *, averages: bool) -> Present:
@@ -109,8 +118,8 @@ class Machine:
         parameter = self.program.parameters.get(key)
         if parameter is not None:
             return self._drawn(parameter)
-        graph = self.program.evaluate if key in self.program.carried else self.program.step
-        return np.zeros([known(bind(n, {"B": 0})) for n in graph.by_key[key].type.shape], np.float32)
+        type_ = self.program.step.by_key[key].type
+        return np.zeros([known(n) for n in type_.shape], np.float32)
 
     def _drawn(self, parameter: Parameter) -> Array:
         shape = tuple(known(n) for n in parameter.shape)
@@ -203,17 +212,25 @@ class Machine:
         """Have as many rows of what is carried as a batch has; smaller batches are the first of them."""
         moved = False
         for buffer in made.carried:
-            held = self._value(buffer.name)
-            if buffer.name not in self.store or len(held) < batch:
-                moved |= self.store.put(buffer, with_rows(held, max(batch, len(held))))
-                self._given.pop(buffer.name, None)
+            name = buffer.name
+            if name not in self.store or len(self.store.get(name)) < batch:
+                moved |= self.store.put(buffer, self.rows_held(name, buffer.type, batch))
+                self._given.pop(name, None)
         if moved:  # whatever is linked to it would write where it was
             self._linked.clear()
 
+    def rows_held(self, key: str, type_: TensorType, rows: int) -> Array:
+        """What is carried under a key, with ``rows`` rows at least: zeros where there are fewer."""
+        import numpy as np
+
+        held = [self._value(key)] if key in self.store or key in self._given else []
+        more = rows - len(held[0]) if held else rows
+        return np.concatenate([*held, np.zeros((max(0, more), known(type_.channels)), np.float32)])
+
     def carried(self) -> dict[str, Array]:
         """The states that go on from batch to batch, copies; none before there was a batch."""
-        found = {key: self._value(key) for key in self.program.carried}
-        return {key: array for key, array in found.items() if len(array)}
+        keys = [key for key in {**self.store.layouts(), **self._given} if key.endswith(CARRIED)]
+        return {key: self._value(key) for key in keys}
 
     def forget(self) -> None:
         """Let the next batch begin anew, with nothing carried from another."""
@@ -301,11 +318,3 @@ class Machine:
         if graph.setup is None:
             return {}
         return interpret(graph.setup, {key: self._value(key) for key in graph.setup.by_key})
-
-
-def with_rows(array: Array, rows: int) -> Array:
-    """The first rows of an array, with zeros behind them where it has fewer."""
-    import numpy as np
-
-    more = np.zeros((max(0, rows - len(array)), *array.shape[1:]), array.dtype)
-    return np.concatenate([array[:rows], more])

@@ -14,9 +14,10 @@ from netspec.data.dataset import AnyDataset, Dataset, open_data
 from netspec.data.fieldtype import numbered_classes, stored_dtype
 from netspec.data.fitting import Fitted
 from netspec.diagnostics import Diagnostic, NetspecError, Report, SpecError
-from netspec.pipeline import Program, class_weight_key
+from netspec.pipeline import Program
 from netspec.spec.augmenting import AUGMENT
 from netspec.spec.binding import bind_targets
+from netspec.spec.class_weight import class_weight_key
 from netspec.spec.document import Document
 from netspec.spec.lowering import Model, check_input
 from netspec.spec.reading import FieldFacts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import exp
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,6 +14,7 @@ from netspec.data.table import Place
 from netspec.diagnostics import Report
 from netspec.pipeline import Program
 from netspec.runs.run import Run
+from netspec.spec.decoding import Decoding
 from netspec.spec.lowering import Model
 from netspec.tensortype import lengths as lengths_of
 from netspec.train.engine import Engine
@@ -30,7 +32,7 @@ class Predictor:
     """A trained network; its data need not be there, only what the run keeps of them."""
 
     def __init__(self, run: Run, *, threads: int | None = None) -> None:
-        self.document, self.fitted = document_of(run), fitted_of(run)
+        self.run, self.document, self.fitted = run, document_of(run), fitted_of(run)
         types = {name: field.type for name, field in self.fitted.fields.items()}
         report = Report(dict(self.document.sources))
         self.program = Program(self.document, Model(self.document, report, types), fitted_facts(self.fitted))
@@ -45,7 +47,8 @@ class Predictor:
         Raises:
             DataError: if a column is missing or a value does not fit.
         """
-        inputs, data = self.program.inputs, self.document.data
+        decoding, data = self.document.decode, self.document.data
+        inputs = tuple(name for name in self.program.inputs if decoding is None or name != decoding.input)
         only = inputs[0] if len(inputs) == 1 else None
         source, fields = (data.source, data.linked_fields()) if data else (None, {})
         pictures: Sequence[str] = ()
@@ -57,10 +60,13 @@ class Predictor:
             table = read_rows(rows, only, source)
         else:
             table = table_of_rows(list(rows), Place("the rows", 0))
-        outputs = self.outputs(encode_rows(table, fields, self.fitted, inputs), table.rows)
-        named = self._named(outputs, table.rows)
-        for name, words in words_of_rows(table, fields, self.fitted, inputs).items():
-            named = [_beside(name, own, row) for own, row in zip(words, named, strict=True)]
+        arrays = encode_rows(table, fields, self.fitted, inputs)
+        if decoding is not None:
+            named = self._sequences(decoding, arrays, table.rows)
+        else:
+            named = self._named(self.outputs(arrays, table.rows), table.rows)
+            for name, words in words_of_rows(table, fields, self.fitted, inputs).items():
+                named = [_beside(name, own, row) for own, row in zip(words, named, strict=True)]
         return [{"picture": name, **row} for name, row in zip(pictures, named, strict=True)] if pictures else named
 
     def outputs(self, arrays: Mapping[str, Array], rows: int) -> dict[str, Samples]:
@@ -78,6 +84,29 @@ class Predictor:
         outputs = engine.predict(np.arange(rows))
         engine.close()
         return outputs
+
+    def _sequences(self, decoding: Decoding, arrays: Mapping[str, Array], rows: int) -> list[dict[str, Any]]:
+        """A map for every row: the sequence that the network makes of it, as text, and its probability."""
+        import numpy as np
+
+        from netspec.train.decoding import Decoder, sequences
+
+        decoder = Decoder(
+            self.program,
+            predictor_constants(self.document, self.fitted),
+            seed=self.document.train.seed,
+            threads=self._threads,
+        )
+        decoder.load(self.weights)
+        made = sequences(decoder, arrays, np.arange(rows))
+        decoder.close()
+        target = next((b.target for b in self.document.losses if b.output == decoding.output and b.target), "")
+        assert self.document.data is not None
+        joint, name = self.document.data.linked_fields()[decoding.input].joint, target or str(decoding.output)
+        texts = [joint.join(decoder.classes[token] for token in one.tokens) for one in made]
+        return [
+            {name: text, f"{name}.probability": exp(one.score)} for text, one in zip(texts, made, strict=True)
+        ]  # fmt: skip
 
     def _named(self, outputs: Mapping[str, Samples], count: int) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = [{} for _ in range(count)]

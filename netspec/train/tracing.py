@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.data.dataset import Dataset
 from netspec.diagnostics import ChoiceError, Diagnostic, suggestion
-from netspec.pipeline import DELTA, INPUT, NET, OUTPUT, ROW_LOSS
+from netspec.graphs import DELTA, INPUT, NET, OUTPUT, ROW_LOSS
 from netspec.runs.run import Run
 from netspec.spec.document import Document
 from netspec.train.engine import Engine

@@ -53,14 +53,14 @@ class Weights:
     def steps(self, g: GraphBuilder, rows: Dim) -> Value:
         raise NotImplementedError("no sample here has an end")
 
+    def real(self, g: GraphBuilder, rows: Dim) -> Value | None:
+        return None
+
     def resumed(self, g: GraphBuilder, path: str, state: str, start: Value, *, asked: bool) -> Value:
         return start
 
     def leave(self, path: str, state: str, value: Value) -> None:
-        pass
-
-    def real(self, g: GraphBuilder, rows: Dim) -> Value | None:
-        return None
+        return
 
     def size_of(self, index: Value) -> Dim | None:
         return self.extents.get(index)

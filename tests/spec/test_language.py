@@ -25,7 +25,7 @@ FAMILIES: Final[dict[str, type[Declared]]] = {
     family.family: family
     for family in (Activation, Augmentation, Field, Layer, Loss, Metric, Optimizer, Schedule, Source)
 }
-MISSING: Final = re.compile(r"there is no (\w+) `(\w+)`|there is no `(\w+)`")
+MISSING: Final = re.compile(r"there is no (\w+) `(\w+)`")
 
 # What each spec names; kinds that are registered are no longer missing, and then `expect.parameters` is held.
 KINDS: Final = {
@@ -36,15 +36,13 @@ KINDS: Final = {
     ],
     "captioning": [
         "source shapes", "field tokens", "field shift", "layer conv2d", "layer max_pool2d",
-        "layer embedding", "metric perplexity", "metric bleu", "key decode",
+        "layer embedding", "metric perplexity", "metric bleu",
     ],
     "cbow": [
         "source windows", "field tokens", "layer embedding", "layer mean_over_time", "loss negative_sampling",
         "schedule polynomial",
     ],
-    "elman_lm": [
-        "source stream", "layer one_hot", "schedule plateau", "metric perplexity", "key decode",
-    ],
+    "elman_lm": ["source stream", "layer one_hot", "schedule plateau", "metric perplexity"],
     "googlenet": [
         "layer conv2d", "layer max_pool2d", "layer avg_pool2d", "layer lrn", "layer global_avg_pool2d", "metric top_k",
     ],
@@ -63,7 +61,7 @@ KINDS: Final = {
     ],
     "seq2seq": [
         "source pairs", "field tokens", "field shift", "layer embedding", "layer lstm", "layer attention",
-        "metric sequence_accuracy", "key decode",
+        "metric sequence_accuracy",
     ],
     "xor": ["source logic", "layer dense", "loss squared_error", "optimizer sgd", "metric accuracy"],
 }  # fmt: skip
@@ -88,5 +86,5 @@ def test_exactly_the_missing_kinds_are_named(name: str) -> None:
         match = MISSING.search(d.message)
         assert d.code == "unknown-kind", d
         assert match is not None, d
-        found.add(f"{match[1]} {match[2]}" if match[1] else f"key {match[3]}")
+        found.add(f"{match[1]} {match[2]}")
     assert found == {named for named in KINDS[name] if not is_registered(named)}

@@ -24,6 +24,9 @@ from netspec.train.engine import Engine
 from netspec.train.opening import open_spec
 
 GALLERY = Path(__file__).parents[2] / "specs"
+CORPORA = ("conll2002/", "brown/", "ptb/", "tinyshakespeare/")
+"""Folders of text of which an epoch takes a minute or more."""
+
 SPECS = sorted(path for path in GALLERY.rglob("*.yaml") if "netspec: 1\n" in path.read_text(encoding="utf-8"))
 
 
@@ -56,13 +59,16 @@ def public_set(spec: Path) -> Source | None:
 def is_real(spec: Path) -> bool:
     """Whether it reads what NETSPEC_DATA holds: a public data set, or a table that does not lie beside the spec."""
     text = spec.read_text(encoding="utf-8")
-    return public_set(spec) is not None or any(word in text for word in ("{idx:", "tabular/", "conll2002/", "mr/"))
+    return public_set(spec) is not None or any(word in text for word in ("{idx:", "tabular/", "mr/", *CORPORA))
 
 
 def trains_for(spec: Path) -> list[pytest.MarkDecorator]:
     """The marks of what a test of every change has no time for: data of MNIST's size, and many epochs of it."""
     source = public_set(spec)
-    if "conll2002/" in spec.read_text(encoding="utf-8"):
+    text = spec.read_text(encoding="utf-8")
+    if "rewriting:" in text:
+        return [pytest.mark.slow]
+    if any(word in text for word in CORPORA):
         return [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(0)]
     if source is None or sum((source.sizes() or {}).values()) < 20_000:
         return []
@@ -82,8 +88,11 @@ SMALL: Mapping[str, Mapping[str, float]] = {
     "go/alphago_value": {"width": 6, "planes": 4, "size": 7, "units": 8},
     "imagenet/resnet18": RESNET,
     **{f"imagenet/resnet{n}": {**RESNET, "second": 1, "third": 1} for n in (34, 50, 101, 152)},
+    "lm/char_transformer": {"width": 16, "steps": 12, "blocks": 1},
+    "lm/elman": {"steps": 3},
+    "lm/lstm": {"steps": 3},
 }
-"""For each deep network the variables that make it small, with every kind of block still there."""
+"""For each deep or long network the variables that make it small, with every kind of block still there."""
 
 
 def named(spec: Path) -> str:
@@ -98,10 +107,10 @@ def is_deep(spec: Path) -> bool:
 
 
 def small(spec: Path) -> list[str]:
-    """What is overridden so that a deep network is small; what it expects is of the large one."""
-    if not is_deep(spec):
+    """What is overridden so that a large network is small; what it expects is of the large one."""
+    if named(spec) not in SMALL:
+        assert not is_deep(spec), f"{spec} is deep: `SMALL` has to say how its gradients are checked"
         return []
-    assert named(spec) in SMALL, f"{spec} is deep: `SMALL` has to say how its gradients are checked"
     return [*(f"vars.{name}={value}" for name, value in SMALL[named(spec)].items()), "expect={}"]
 
 

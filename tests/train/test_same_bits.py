@@ -53,7 +53,7 @@ def test_the_resolved_spec_trains_to_the_same_bits(spec: Path, tmp_path: Path) -
     first = trained(spec, tmp_path / "first", steps=few(spec))
     resolved = tmp_path / "first" / "spec.yaml"
     text = resolved.read_text(encoding="utf-8")
-    for data in spec.parent.glob("*.txt"):  # a path is relative to the spec that names it
+    for data in spec.parent.glob("*.[tc]*"):  # a path is relative to the spec that names it
         shutil.copy(data, resolved.parent)
     assert trained(resolved, tmp_path / "second", steps=few(spec)) == first
     assert (tmp_path / "second" / "spec.yaml").read_text(encoding="utf-8") == text

@@ -11,12 +11,12 @@ from pydantic import Field, model_validator
 from netspec.catalog.fields import Positive
 from netspec.catalog.initializers import GlorotUniform, Zeros
 from netspec.catalog.layers.axes import fixed, last_length, shown
-from netspec.catalog.layers.layer import Built, Layer
+from netspec.catalog.layers.layer import Built, Layer, Sight
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
 from netspec.compiler.graph.arithmetic import constant
 from netspec.compiler.ops import Attend, Contract, OverSteps, Reshape, Transpose, apply
-from netspec.tensortype import Dim, ShapeError, known
+from netspec.tensortype import Dim, ShapeError, known, lengths
 
 
 class Attention(Layer):
@@ -72,6 +72,12 @@ class Attention(Layer):
         if self.units is not None and self.heads is None and self.score != "additive":
             raise ValueError("`units` are of projections: add `heads`, or take `score: additive`")
         return self
+
+    def sight(self, *inputs: Value) -> Sight:
+        query, memory = (lengths(x.type.shape[0]) for x in (inputs[0], inputs[-1]))
+        if not query or query != memory:
+            return "step"  # a memory of its own
+        return "past" if self.causal else "all"
 
     def build(self, g: Scope, *inputs: Value) -> Built:
         memory = _memory(inputs[-1])

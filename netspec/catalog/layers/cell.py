@@ -12,12 +12,13 @@ from netspec.catalog.formulas import with_numbers
 from netspec.catalog.initializers import GlorotUniform, Orthogonal, Zeros
 from netspec.catalog.layers.axes import last_length, shown
 from netspec.catalog.layers.cell_plan import FIRST, INPUT, Definition, Group, Plan, Width
+from netspec.catalog.layers.product import product
 from netspec.catalog.layers.recurrent import Prepared, Recurrence, Step, beside, gate
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import Expr, Formula, Name, names
 from netspec.compiler.graph import Value
 from netspec.compiler.graph.arithmetic import constant
-from netspec.compiler.ops import Concat, Contract, OverSteps, apply, lower_formula
+from netspec.compiler.ops import Concat, OverSteps, apply, lower_formula
 from netspec.tensortype import Dim, ShapeError
 
 
@@ -149,7 +150,7 @@ class _Making:
         if left.type.shape[1] != weight.type.shape[0]:
             rows = weight.type.shape[0]
             raise ShapeError(f"`{self.cell.kind}` multiplies {shown(left)} by `{name}`, which has {rows} rows")
-        return self.g.add(Contract(), left, weight)
+        return product(self.g, left, weight)
 
 
 def _wide(g: Scope, weights: Sequence[Value]) -> Value:

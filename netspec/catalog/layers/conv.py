@@ -12,7 +12,7 @@ from netspec.catalog.fields import Positive
 from netspec.catalog.initializers import GlorotUniform, Zeros
 from netspec.catalog.layers.axes import shown
 from netspec.catalog.layers.conv_over_time import padding_over_time, windows_over_time
-from netspec.catalog.layers.layer import Layer
+from netspec.catalog.layers.layer import Layer, Sight
 from netspec.catalog.layers.windows import (
     Connections,
     Extents,
@@ -118,6 +118,10 @@ class Conv1d(Convolution):
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs
         return self._over_time(g, x) if x.type.rank == 2 and lengths(x.type.shape[0]) else super().build(g, x)
+
+    def sight(self, *inputs: Value) -> Sight:
+        (x,) = inputs
+        return "all" if x.type.rank == 2 and lengths(x.type.shape[0]) else "step"
 
     def _over_time(self, g: Scope, x: Value) -> Value:
         """Along a length axis, where samples have as many windows as they are long."""

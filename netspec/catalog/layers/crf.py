@@ -12,7 +12,7 @@ from netspec.catalog.activations.softmax import largest
 from netspec.catalog.head import Head
 from netspec.catalog.initializers import Zeros
 from netspec.catalog.layers.axes import fixed, last_length, shown
-from netspec.catalog.layers.layer import Layer
+from netspec.catalog.layers.layer import Layer, Sight
 from netspec.catalog.losses.targets import classes, labels, row_sum
 from netspec.catalog.metrics.accuracy import first_largest
 from netspec.catalog.scope import Scope
@@ -205,6 +205,9 @@ class Crf(Layer):
         begin, end = [may_begin(tag, scheme) for tag in tags], [may_end(tag, scheme) for tag in tags]
         found = {"may_follow": follow, "may_begin": begin, "may_end": end}
         return {name: np.array(table, np.float32) for name, table in found.items()}
+
+    def sight(self, *inputs: Value) -> Sight:
+        return "all"
 
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs

@@ -11,9 +11,10 @@ from netspec.catalog.fields import Count
 from netspec.catalog.initializers import GlorotUniform, Zeros
 from netspec.catalog.layers.axes import fixed, shown
 from netspec.catalog.layers.layer import Layer
+from netspec.catalog.layers.product import product
 from netspec.catalog.scope import Scope, Units
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Contract, apply
+from netspec.compiler.ops import apply
 from netspec.tensortype import Dim, ShapeError, lengths
 
 
@@ -62,5 +63,5 @@ def net_input(g: Scope, kind: str, x: Value, columns: Dim, *, fan_out: Dim, bias
             f"`{kind}` acts on the last axis and length axes before it, got {shown(x)}", "put `- flatten` before it"
         )
     kernel = g.parameter("kernel", (features, columns), GlorotUniform(), (features, fan_out))
-    y = g.add(Contract(), x, kernel)
+    y = product(g, x, kernel)
     return apply(g, "y + b", y=y, b=g.parameter("bias", (columns,), Zeros())) if bias else y

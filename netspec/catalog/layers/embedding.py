@@ -10,9 +10,9 @@ from netspec.catalog.fields import Count
 from netspec.catalog.initializers import Uniform
 from netspec.catalog.layers.axes import shown
 from netspec.catalog.layers.layer import Layer
+from netspec.catalog.layers.product import look_up
 from netspec.catalog.scope import Incoming, Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Cast, Lookup, MaskNumbers
 from netspec.tensortype import ShapeError
 
 
@@ -53,9 +53,4 @@ class Embedding(Layer):
                 "give the input a field of `tokens` or a category, or say `kind: index` and its `size`",
             )
         table = g.parameter("table", (rows, self.size), Uniform(), (1, self.size), Incoming((rows, self.size), (1,)))
-        if x.type.dtype == "float32":  # of data with a fault, whose kinds are not known
-            x = g.add(Cast("int32"), x)
-        # Padding is no word: a row that is read only there must not be moved, by whatever means an optimizer keeps.
-        if (real := g.real(x)) is not None:
-            x = g.add(MaskNumbers(), x, real)
-        return g.add(Lookup(self.dense), table, x)
+        return look_up(g, table, x, dense=self.dense)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array: TypeAlias = npt.NDArray[Any]
+
+Sight: TypeAlias = Literal["step", "past", "all"]
+"""The step itself, it and those before it, or later ones too."""
 
 Built: TypeAlias = "Value | Mapping[str, Value]"
 
@@ -32,8 +35,17 @@ class Layer(Declared, family="layer"):
     reads: ClassVar[tuple[str, ...]] = ()
     reads_one: ClassVar[bool] = False
     references: ClassVar[tuple[str, ...]] = ()
+    resumes: ClassVar[bool] = False
+    """Whether it can go on, step by step, from a state that it left (`Scope.resumed`), where it sees the past."""
     decides: ClassVar[bool] = False
     """Whether its value is a decision, 1 for the class that it chooses and else 0: there are no probabilities then."""
+
+    def sight(self, *inputs: Value) -> Sight:
+        """Which steps of a length its value at a step depends on; ``inputs`` as `build` is given them.
+
+        A layer whose value has no such steps sees all of them, and need not say so.
+        """
+        return "step"
 
     @property
     def carries(self) -> bool:

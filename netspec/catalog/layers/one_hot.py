@@ -6,10 +6,9 @@ from typing import ClassVar
 
 from netspec.catalog.layers.axes import shown
 from netspec.catalog.layers.layer import Layer
-from netspec.catalog.losses.targets import labels
+from netspec.catalog.layers.product import one_hot
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Iota, apply
 from netspec.tensortype import ShapeError
 
 
@@ -38,6 +37,4 @@ class OneHot(Layer):
                 f"`one_hot` needs to know how many values the index {shown(x)} takes",
                 "an input says it so: `{shape: [], kind: index, size: 10}`",
             )
-        rank = x.type.rank
-        places = g.add(Iota((*(1,) * rank, size), rank))
-        return apply(g, "where(c == t, 1, 0)", c=places, t=labels(g, x))
+        return one_hot(g, x, size)

@@ -10,12 +10,12 @@ from pydantic import Field, model_validator
 from netspec.catalog.fields import Positive
 from netspec.catalog.initializers.random import Normal
 from netspec.catalog.layers.axes import fixed, last_length, shown
-from netspec.catalog.layers.layer import Layer
+from netspec.catalog.layers.layer import Layer, Sight
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import parse
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import Broadcast, Contract, Iota, Reshape, apply, lower_formula
-from netspec.tensortype import Dim, ShapeError, known
+from netspec.tensortype import Dim, ShapeError, known, lengths
 
 _WAVES = "w = t * exp({rate!r} * floor(column() / 2)); where(column() - 2 * floor(column() / 2) < 1, sin(w), cos(w))"
 
@@ -50,6 +50,9 @@ class Positional(Layer):
         if (self.encoding == "learned") != (self.length is not None):
             raise ValueError("`length` is the number of rows of the table of `encoding: learned`, which needs it")
         return self
+
+    def sight(self, *inputs: Value) -> Sight:
+        return "past" if any(lengths(x.type.shape[0]) for x in inputs) else "step"  # which it counts
 
     def build(self, g: Scope, *inputs: Value) -> Value:
         (x,) = inputs

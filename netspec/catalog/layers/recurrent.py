@@ -13,11 +13,12 @@ from netspec.catalog.fields import Positive
 from netspec.catalog.initializers import GlorotUniform, Orthogonal
 from netspec.catalog.initializers.initializer import Initializer
 from netspec.catalog.layers.axes import fixed, last_length, shown
-from netspec.catalog.layers.layer import Built, Layer
+from netspec.catalog.layers.layer import Built, Layer, Sight
+from netspec.catalog.layers.product import product
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import GraphBuilder, Value
 from netspec.compiler.graph.arithmetic import constant
-from netspec.compiler.ops import Concat, Contract, Reshape, Slice, apply, scan
+from netspec.compiler.ops import Concat, Reshape, Slice, apply, scan
 from netspec.tensortype import BATCH, Dim, ShapeError, TensorType
 
 BACKWARD = "backward_"
@@ -50,6 +51,7 @@ class Recurrence(Layer):
     """A layer that goes along the last length axis with the same weights at every step."""
 
     references: ClassVar[tuple[str, ...]] = ("initial",)
+    resumes: ClassVar[bool] = True
 
     output: Literal["every", "last"] = Field(default="every", description="Every step, or the last real one alone.")
     bidirectional: bool = Field(
@@ -69,6 +71,9 @@ class Recurrence(Layer):
         if self.carry and self.initial is not None:
             raise ValueError("`carry` and `initial` both say what it begins with: keep one of them")
         return self
+
+    def sight(self, *inputs: Value) -> Sight:
+        return "all" if self.bidirectional else "past"
 
     @property
     def carries(self) -> bool:
@@ -184,7 +189,7 @@ class Gated(Recurrence):
         """``x kernel + bias`` for all gates, ``float32[R, gates*units]``."""
         features, columns = x.type.shape[1], self.gates * self.units
         kernel = g.parameter(f"{side}kernel", (features, columns), GlorotUniform(), (features, columns))
-        y = g.add(Contract(), x, kernel)
+        y = product(g, x, kernel)
         return y if bias is None else apply(g, "y + b", y=y, b=g.parameter(f"{side}bias", (columns,), bias))
 
     def recurrent(self, g: Scope, side: str) -> Value:

@@ -42,8 +42,8 @@ PLAIN = Reading()
 class Metric(Declared, family="metric"):
     """What is told of a network beside the loss.
 
-    A kind is `Compared`, outputs with targets, or `Inspected`, what is computed inside. From and target belong to every
-    metric and are no fields of a kind.
+    A kind is `Compared`, outputs with targets, `Decoded`, sequences that are made, or `Inspected`, what is computed
+    inside. From and target belong to every metric and are no fields of a kind.
     """
 
     better: ClassVar[Literal["higher", "lower"] | None]
@@ -93,6 +93,14 @@ class Collected(Compared):
 
         Rows are those of all samples, each with its steps in order; ``classes`` are the names of the target's.
         """
+
+
+class Decoded(Metric):
+    """A metric of the sequences that a network makes by the spec's `decode`, beside those of the target."""
+
+    @abstractmethod
+    def judge(self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> float:
+        """The metric of some samples: the tokens that were made of each, and those that were wanted, no `<end>`."""
 
 
 class Inspected(Metric):

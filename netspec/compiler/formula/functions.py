@@ -221,6 +221,12 @@ CALLABLE: Final = tuple(function.name for function in _CALLS)
 """What a formula may call, `REDUCTIONS` and ``mean`` apart."""
 
 
+SHORT: Final[dict[str, tuple[str, Callable[[Expr], Expr]]]] = {
+    "relu": ("max(a, 0)", lambda a: Call("max", a, ZERO)),
+}
+"""Other names for formulas of one operand: what each stands for, as text and as a function."""
+
+
 @dataclass(frozen=True)
 class ReductionKind:
     """A reduction over the last axis: its value on nothing, and NumPy's name for it."""

@@ -9,12 +9,15 @@ import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 from keyword import iskeyword
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from netspec.compiler.formula.expr import Call, Constant, Expr, Name, Reduction
 from netspec.compiler.formula.formula import Formula
-from netspec.compiler.formula.functions import CALLABLE, FUNCTIONS, REDUCTIONS, is_condition
+from netspec.compiler.formula.functions import CALLABLE, FUNCTIONS, REDUCTIONS, SHORT, is_condition
 from netspec.diagnostics import suggestion
+
+KNOWN: Final = tuple(sorted({*CALLABLE, *REDUCTIONS, *SHORT, "mean"}))
+"""Every name that can be called."""
 
 LONGEST = 20_000
 """Characters that a formula may have."""
@@ -188,7 +191,7 @@ class Walk:
         if self.inputs is None or name in self.inputs:
             self.met[name] = None
             return Name(name)
-        if name in CALLABLE or name in REDUCTIONS or name == "mean":
+        if name in KNOWN:
             raise self.fault(node, f"`{name}` is a function", f"write `{name}(...)`")
         known = (*self.inputs, *self.assigned)
         near = suggestion(name, known)
@@ -232,6 +235,12 @@ class Walk:
             result = Call(function, result, other)
         return result
 
+    def written_out(self, name: str, node: ast.Call) -> Expr:
+        """What a short name of one operand stands for."""
+        if len(node.args) != 1:
+            raise self.fault(node, f"`{name}` takes 1 operand, got {len(node.args)}")
+        return SHORT[name][1](self.number(node.args[0]))
+
     def call(self, node: ast.Call) -> Expr:
         if not isinstance(node.func, ast.Name):
             raise self.fault(node.func, "only a function of the list can be called", f"it has {_listed()}")
@@ -240,14 +249,14 @@ class Walk:
                 node.keywords[0].value, "a function takes no named operands", "write the operands in their order"
             )
         name, count = node.func.id, len(node.args)
-        if name == "relu" and count == 1:  # as everybody writes the cell of a recurrent network
-            return Call("max", self.number(node.args[0]), Constant(0.0))
         if count == 1 and (name in REDUCTIONS or name == "mean"):
             return self.reduction(name, node.args[0])
         if name == "mean" or (name in REDUCTIONS and name not in FUNCTIONS):
             raise self.fault(node, f"`{name}` takes one operand, got {count}", f"as in `{name}(x)`, over the last axis")
+        if name in SHORT:
+            return self.written_out(name, node)
         if name not in CALLABLE:
-            near = suggestion(name, (*CALLABLE, *REDUCTIONS, "mean", "relu"))
+            near = suggestion(name, KNOWN)
             raise self.fault(node.func, f"unknown function `{name}`", f"did you mean `{near}`?" if near else _listed())
         function = FUNCTIONS[name]
         if not (count in function.arities or (function.folds and count > 2)):
@@ -305,4 +314,4 @@ def _lines(text: str) -> list[str]:
 
 
 def _listed() -> str:
-    return "functions: " + ", ".join(sorted({*CALLABLE, *REDUCTIONS, "mean", "relu"}))
+    return "functions: " + ", ".join(KNOWN)

@@ -24,7 +24,8 @@ class Lookup(Op):
 
     A number below 0 names no row, and zeros stand there.
 
-    ``dense`` is for whoever makes a step of the gradient: it then changes every row, not only those that were read.
+    ``dense`` is for whoever makes a step of the gradient: it then changes every row, not only those that
+    were read. For an optimizer without states that is the same.
     """
 
     name: ClassVar[str] = "lookup"

@@ -56,6 +56,10 @@ class Shift(Field):
     def needed_marks(self, user: Field) -> set[str]:
         return {START}
 
+    @property
+    def joint(self) -> str:
+        return self._of.joint
+
     def _find(self, fields: Mapping[str, Field]) -> Tokens:
         tokens = fields.get(self.of)
         if tokens is None:

@@ -128,6 +128,10 @@ class Tokens(Field):
         return {mark for mark, is_wanted in wanted.items() if is_wanted}
 
     @property
+    def joint(self) -> str:
+        return "" if self.unit == "character" else " "
+
+    @property
     def _has_unknown(self) -> bool:
         return self.scheme is None if self.unknown is None else self.unknown
 

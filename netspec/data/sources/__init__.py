@@ -20,6 +20,7 @@ Source.kinds.lie_in(
     "parquet",
     "playground",
     "random",
+    "rewriting",
     "rows",
     "series",
     "shapes",

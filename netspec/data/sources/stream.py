@@ -82,6 +82,10 @@ class Stream(Source):
             raise ValueError("`min_count` and `max_size` make tokens `<unk>`: leave out `unknown: false`")
         return self
 
+    @property
+    def window(self) -> int:
+        return self.steps
+
     def describe(self, base: Path) -> Mapping[str, FieldType]:
         tokens = FieldType(self.unit, (size("T"),), None)
         return {"tokens": tokens, "next": tokens}

@@ -85,6 +85,7 @@ def encoded(tokens: Ragged, vocabulary: Sequence[str], size: int, *, unknown: bo
     codes = np.array([rows.get(name, other) for name in whole.names], dtype=np.int64)
     dtype = np.uint16 if size <= _WIDEST else np.int32
     lacking = np.flatnonzero(codes < 0)
+    lacking = lacking[np.isin(lacking, whole.values)]  # a name may stand for none of them
     table = np.maximum(codes, 0).astype(dtype)
     values = table[whole.values] if len(table) else np.empty(0, dtype)
     made = replace(whole, values=values, names=())

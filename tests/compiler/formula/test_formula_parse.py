@@ -29,6 +29,7 @@ X = Name("x")
         ("max(0, x, 1)", "max(max(0, x), 1)"),
         ("max(x)", "max(x)"),
         ("mean(x)", "sum(x) / columns()"),
+        ("relu(x - 1)", "max(x - 1, 0)"),
         ("where(0 < x <= 1 or x > 5, x, 1e-8)", "where(0 < x and x <= 1 or x > 5, x, 1e-08)"),
         ("t = exp(x); t, t + 1", "t0 = exp(x); t0, t0 + 1"),
         ("t = x\nt + t", "x + x"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from netspec.api.language import generate, vectors
 from netspec.diagnostics import ChoiceError, Diagnostic, NetspecError, in_order, render
 from netspec.spec.check import check
 from netspec.spec.document import Document
@@ -40,6 +41,7 @@ __all__ = [
     "evaluate",
     "export",
     "gallery",
+    "generate",
     "gradcheck",
     "new",
     "predict",
@@ -47,6 +49,7 @@ __all__ = [
     "trace",
     "train",
     "validate",
+    "vectors",
 ]
 
 
