@@ -17,6 +17,7 @@ BENCHMARKS = (
     "conv_step",
     "conv_epoch",
     "conv_kernels",
+    "sequence_step",
     "xor_step",
     "predict_one",
     "predict_images",

@@ -44,7 +44,7 @@ def make_netspec(batch: int) -> Ready:
 
 def row_shares(made: Engine, batch: int, rows: Array) -> list[tuple[str, float]]:
     """The share of a step that each row of the program takes, as a mean over the threads."""
-    linked = made.linked("step", {"B": batch}, ticks=True)
+    linked = made.linked("step", made.lengths.largest(batch), ticks=True)
     lr = np.full(len(rows), mnist.LR)
     made.train(rows, 0, lr)
     before = linked.program.ticks(THREADS).copy()

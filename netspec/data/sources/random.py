@@ -52,8 +52,8 @@ class RandomIndex(Declared):
 class Random(Source):
     """Standard normal numbers, evenly drawn classes and whole numbers; there is nothing to learn in them.
 
-    A shape may begin with the name of a length, ``[T, 8]``: samples then have 1 to ``longest`` steps, and fields of one
-    name equally many.
+    A shape may begin with the name of a length, ``[T, 8]``: samples then have ``shortest`` to ``longest`` steps, and
+    fields of one name equally many.
 
     Example:
         data: {source: {random: {rows: 256, fields: {board: [19, 19, 48], move: {category: 361}}}}}
@@ -68,10 +68,19 @@ class Random(Source):
     fields: dict[str, Shape | RandomCategory | RandomIndex] = pydantic.Field(
         description="For each field a shape, `{category: CLASSES}` or `{index: VALUES, shape: SHAPE}`."
     )
+    shortest: Positive = pydantic.Field(
+        default=1, description="The fewest steps that a sample has, where it has a length."
+    )
     longest: Positive = pydantic.Field(
         default=8, description="The most steps that a sample has, where it has a length."
     )
     seed: Annotated[int, pydantic.Field(ge=0)] = pydantic.Field(default=0, description="Another seed, other numbers.")
+
+    @pydantic.model_validator(mode="after")
+    def _is_range(self) -> Random:
+        if self.shortest > self.longest:
+            raise ValueError(f"`shortest`, {self.shortest}, is more than `longest`, {self.longest}")
+        return self
 
     def describe(self, base: Path) -> Mapping[str, FieldType]:
         return {name: _type(wanted) for name, wanted in self.fields.items()}
@@ -91,7 +100,7 @@ class Random(Source):
                 continue
             shape = wanted.shape if isinstance(wanted, RandomIndex) else wanted
             if shape and isinstance(shape[0], str):
-                lengths = self._generator(f"{shape[0]}/length").integers(1, self.longest + 1, self.rows)
+                lengths = self._generator(f"{shape[0]}/length").integers(self.shortest, self.longest + 1, self.rows)
                 values = self._drawn(name, wanted, (int(lengths.sum()), *shape[1:]), types[name])
                 columns[name] = of_rows(values, lengths)
             else:
