@@ -93,10 +93,11 @@ class Split:
     """The axis along which threads own units of a buffer; equal splits give a thread the same part.
 
     ``blocks``: of each block of so many rows, as of the steps of a loop, those that ``rows`` would be of one block.
-    ``pieces`` are cut as suits one call: only what it writes is split so, and whoever reads that reads all of it.
+    ``pairs`` are columns by pairs of vectors. ``pieces`` are cut as suits one call: only what it writes is split so and
+    whoever reads that reads all of it.
     """
 
-    axis: Literal["rows", "columns", "blocks", "pieces"]
+    axis: Literal["rows", "columns", "pairs", "blocks", "pieces"]
     extent: Dim
 
 

@@ -8,19 +8,21 @@ the caches are words, not constants: one kernel serves every size.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netspec.compiler.kernels.kernel import UNIT, Body, Kernel, Operand, Result, operand_words
 from netspec.compiler.kernels.processor import Tile
 
 WORDS = (
     *("a", "a_row", "a_col", "b", "b_panel", "b_row", "m", "n", "k", "panel_width"),
-    *("clock", "scratch", "row_block", "depth_block", "packed", "scratch_thread"),
+    *("clock", "scratch", "row_block", "depth_block", "packed", "scratch_thread", "strip", "across"),
 )
-HEADER = 16  # words before those of the extras and the results
-PACKED_BYTES = 32 << 10  # of scratch: a block of B, 256 rows of 32 columns, which then stays in the first-level cache
-BLOCK_ROWS = 192  # of a product with blocks of depth: the more, the less often B comes from memory
-PARTIAL_BYTES = 128 * BLOCK_ROWS  # of scratch: their accumulators of 32 columns between two blocks
+HEADER = 18  # words before those of the extras and the results
+DEEPEST = 256  # rows of a block of B where there are several
+BLOCK_ROWS = 224  # of a product with blocks of depth: the more, the less often B comes from memory
+STRIP = 16  # vectors of columns that a block of B has at the most: the more, the less often A comes from memory
+PACKED_BYTES = 64 * STRIP * DEEPEST  # of scratch: a block of B
+PARTIAL_BYTES = 64 * STRIP * BLOCK_ROWS  # of scratch: accumulators between two blocks of depth
 SCRATCH_BYTES = PACKED_BYTES + PARTIAL_BYTES  # for each thread
 PACKING_ROWS = 96  # the fewest that pay for packing a block of B
 SECOND_LEVEL_BYTES = 448 << 10  # what a block of A may take of a second-level cache (512 kB at the least, here 1 MB)
@@ -58,6 +60,8 @@ def contract_kernel(
     """
     if any(result.kind != "rows" for result in results) or any(extra.gathered for extra in extras):
         raise ValueError("a product writes whole rows and gathers nothing")
+    if tile.tall and not deferred:
+        tile = replace(tile, rows=tile.tall, tall=0)
     product = Contract(tile, extras, results, epilogue, deferred)
 
     def build() -> Callable[..., None]:
@@ -85,12 +89,13 @@ def contract_words(
     extras: Sequence[Sequence[int]] = (),
     results: Sequence[Sequence[int]] = (),
     deferred: bool = False,
+    across: bool = False,
 ) -> list[int]:
     """The argument words of a product; strides in bytes, ``panel_width`` 16 or 32 columns.
 
     ``scratch`` is an address of at least ``SCRATCH_BYTES`` for each thread, and the bytes from one thread's to the
     next's; the address zero forbids blocking over the depth and packing, which a deferred
-    product does without in any case.
+    product does without in any case. ``across``: threads share the columns, not the rows.
 
     Raises:
         ValueError: if a size is not positive or the panel width unknown.
@@ -98,29 +103,28 @@ def contract_words(
     if min(m, n, k) < 1 or panel_width not in (16, 32):
         raise ValueError(f"no product of {m} x {k} x {n} in panels of {panel_width} columns")
     address, scratch_thread = scratch
-    row_block, depth_block, packed = _blocks(m, k, b_row, panel_width, address, deferred)
+    row_block, depth_block, packed, strip = _blocks(m, k, b_row, panel_width, address, deferred)
     words = [a, a_row, a_col, b, b_panel, b_row, m, n, k, panel_width]
-    words += [clock, address, row_block, depth_block, packed, scratch_thread]
+    words += [clock, address, row_block, depth_block, packed, scratch_thread, strip, int(across)]
     return [*words, *operand_words((*extras, *results))]
 
 
-def _blocks(m: int, k: int, b_row: int, panel_width: int, scratch: int, deferred: bool) -> tuple[int, int, int]:
-    """Rows and depth of a block, and whether B is packed.
+def _blocks(m: int, k: int, b_row: int, panel_width: int, scratch: int, deferred: bool) -> tuple[int, int, int, int]:
+    """Rows and depth of a block, whether B is packed, and the vectors of a strip.
 
-    A block of A stays in the second-level cache while all panels of B pass by; a block of a panel of B stays in the
-    first while the rows of A pass by.
+    A block of B and one of A stay in the second-level cache while they are used; of A the rows of a tile in the first.
     """
     rows = max(UNIT, SECOND_LEVEL_BYTES // (4 * k) // UNIT * UNIT)
     scratch = 0 if deferred else scratch
-    deepest = PACKED_BYTES // 128
     depth = k
-    if scratch and k > deepest * 3 // 2 and m > UNIT // 2:
-        pieces = -(-k // deepest)
+    if scratch and k > DEEPEST * 3 // 2 and m > UNIT // 2:
+        pieces = -(-k // DEEPEST)
         depth = -(-k // pieces)
         rows = BLOCK_ROWS
+    strip = max(2, min(STRIP, SECOND_LEVEL_BYTES // (128 * depth) // 2 * 2))
     # Rows of B that are a multiple of half a page apart fall on few sets of the first-level cache: packing pays then,
     # if many rows of A share it. Elsewhere it costs 2 to 10 %.
     packed = (
-        scratch and depth <= deepest and b_row > 4 * panel_width and b_row % 2048 == 0 and min(m, rows) >= PACKING_ROWS
+        scratch and depth <= DEEPEST and b_row > 4 * panel_width and b_row % 2048 == 0 and min(m, rows) >= PACKING_ROWS
     )
-    return rows, depth, int(bool(packed))
+    return rows, depth, int(bool(packed)), strip

@@ -266,23 +266,6 @@ def emit_pack(builder: Builder) -> llvm.Function:
     return function(builder, "pack", 6, body)
 
 
-def emit_ask(builder: Builder) -> llvm.Function:
-    """``ask(b, b_row, b_single, count)``: prefetch rows of B into the second-level cache.
-
-    They lie pages apart, where the processor does not see them coming.
-    """
-
-    def body(builder: Builder, b: Value, b_row: Value, single: Value, count: Value) -> None:
-        def one_row(k: Value, _: list[Value]) -> None:
-            place = ir.at(builder, b, builder.mul(k, b_row))
-            ir.prefetch(builder, place, locality=2)
-            ir.prefetch(builder, ir.at(builder, place, single), locality=2)
-
-        ir.counted(builder, 0, count, [], one_row, unroll=False)
-
-    return function(builder, "ask", 4, body)
-
-
 def argument(builder: Builder, args: Value, index: int) -> Value:
     """Word `index` of a kernel's arguments."""
     return ir.load(builder, ir.at(builder, args, 8 * index), I64, 8)

@@ -1,17 +1,17 @@
-"""The loops around the tiles of a product: blocks of rows, bands of columns, blocks of depth, tiles."""
+"""The loops around the tiles of a product: blocks of rows, strips of columns, blocks of depth, rows, tiles."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 from netspec.compiler.kernels import ir
-from netspec.compiler.kernels.contract import PACKED_BYTES, SECOND_LEVEL_BYTES, WORDS, Contract
+from netspec.compiler.kernels.contract import BLOCK_ROWS, PACKED_BYTES, SECOND_LEVEL_BYTES, WORDS, Contract
 from netspec.compiler.kernels.contract_emit import (
     Columns,
     argument,
     edge_widths,
-    emit_ask,
     emit_deferred,
     emit_finish,
     emit_pack,
@@ -21,16 +21,26 @@ from netspec.compiler.kernels.contract_emit import (
 from netspec.compiler.kernels.ir import I64, Builder, Value
 from netspec.compiler.kernels.kernel import UNIT
 
-SIX = 6  # rows of a tile, where sixteen registers hold it
-
 
 def emit_contract(product: Contract) -> Callable[..., None]:
     """The Python function that Numba compiles."""
     return ir.kernel_function(lambda builder, *words: _Loops(product, builder, *words).emit())
 
 
+@dataclass(frozen=True)
+class _Block:
+    """Rows ``row`` to ``stop``, ``depth`` of depth from ``k`` on, and a strip of vectors from ``vector`` to ``end``."""
+
+    row: Value
+    stop: Value
+    k: Value
+    depth: Value
+    vector: Value
+    end: Value
+
+
 class _Loops:
-    """The loops around the tiles: blocks of rows, bands of columns, blocks of depth, tiles."""
+    """The loops around the tiles: blocks of rows, strips of columns, blocks of depth, rows, tiles."""
 
     def __init__(
         self, product: Contract, builder: Builder, args: Value, part: Value, parts: Value, thread: Value
@@ -43,7 +53,7 @@ class _Loops:
         self.columns = Columns.of(builder, self.word["b_panel"], self.word["panel_width"])
         self.vectors = builder.lshr(builder.add(self.word["n"], I64(15)), I64(4))
         self.packed = builder.icmp_signed("!=", self.word["packed"], I64(0))
-        self.first, self.stop = self._share(part, parts)
+        self.first, self.stop, self.left, self.right = self._share(part, parts)
         self.scratch = builder.add(self.word["scratch"], builder.mul(thread, self.word["scratch_thread"]))
         tile = product.tile
         widths = {tile.vectors, 1}
@@ -53,19 +63,28 @@ class _Loops:
         self.tiles = {shape: emit_tile(builder, *shape) for shape in sorted(shapes)}
         self.finish = {w: emit_finish(builder, product, w) for w in widths}
         self.later = emit_deferred(builder, product, tile.vectors) if product.deferred else None
-        self.pack, self.ask = emit_pack(builder), emit_ask(builder)
+        self.pack = emit_pack(builder)
         with builder.goto_entry_block():
             held = max(h * w for h, w in self.tiles)
             self.buffer = builder.ptrtoint(_aligned(builder, held), I64)
             # Of the tile whose epilogue is owed: row, vector, rows (none: zero), vectors.
             self.owed = [builder.alloca(I64) for _ in range(4)] if product.deferred else []
 
-    def _share(self, part: Value, parts: Value) -> tuple[Value, Value]:
+    def _share(self, part: Value, parts: Value) -> tuple[Value, Value, Value, Value]:
+        """The rows and the vectors of columns of a part: all columns of some rows, or all rows of pairs of vectors."""
         builder, m = self.builder, self.word["m"]
-        units = builder.lshr(builder.add(m, I64(UNIT - 1)), I64(4))
-        ends = [builder.udiv(builder.mul(p, units), parts) for p in (part, builder.add(part, I64(1)))]
-        first, stop = (ir.minimum(builder, builder.shl(end, I64(4)), m) for end in ends)
-        return first, stop
+        across = builder.icmp_signed("!=", self.word["across"], I64(0))
+
+        def cut(count: Value, unit: int, *, whole: Value) -> list[Value]:
+            shift = I64(unit.bit_length() - 1)
+            units = builder.lshr(builder.add(count, I64(unit - 1)), shift)
+            ends = [builder.udiv(builder.mul(p, units), parts) for p in (part, builder.add(part, I64(1)))]
+            first, stop = (ir.minimum(builder, builder.shl(end, shift), count) for end in ends)
+            return [builder.select(whole, I64(0), first), builder.select(whole, count, stop)]
+
+        first, stop = cut(m, UNIT, whole=across)
+        left, right = cut(self.vectors, 2, whole=builder.not_(across))
+        return first, stop, left, right
 
     def emit(self) -> None:
         builder = self.builder
@@ -75,18 +94,29 @@ class _Loops:
         whole = self._whole()
 
         def block(row: Value, _: list[Value]) -> None:
-            self._bands(row, ir.minimum(builder, builder.add(row, self.word["row_block"]), whole))
+            self._strips(row, ir.minimum(builder, builder.add(row, rows), whole))
 
-        ir.counted(builder, self.first, whole, [], block, self.word["row_block"], unroll=False)
+        rows = self._even_rows(builder.sub(whole, self.first))
+        ir.counted(builder, self.first, whole, [], block, rows, unroll=False)
         if self.product.deferred:
             self._settle()
         ir.when(builder, builder.icmp_signed("<", whole, self.stop), lambda: self._edge(whole))
+
+    def _even_rows(self, count: Value) -> Value:
+        """Rows of a block: as few blocks as can be, and none of them much smaller, for each reads all of B."""
+        builder, most, height = self.builder, self.word["row_block"], self.product.tile.rows
+        pieces = builder.udiv(builder.add(count, builder.sub(most, I64(1))), most)
+        pieces = builder.select(builder.icmp_signed(">", pieces, I64(0)), pieces, I64(1))
+        rows = builder.udiv(builder.add(count, builder.sub(pieces, I64(1))), pieces)
+        tiles = builder.udiv(builder.add(rows, I64(height - 1)), I64(height))
+        rows = ir.minimum(builder, builder.mul(tiles, I64(height)), most)
+        return builder.select(builder.icmp_signed(">", rows, I64(0)), rows, most)
 
     def _whole(self) -> Value:
         """The end of the rows that bands compute; the one to three below would leave the multipliers idle there.
 
         Their pass over B is cheap where it comes from the second-level cache, and free where no other rows need it.
-        Two below tiles of six are none: the last eight are two tiles of four.
+        What `_tail` takes is none.
         """
         builder, height = self.builder, self.product.tile.rows
         count = builder.sub(self.stop, self.first)
@@ -94,21 +124,27 @@ class _Loops:
         near = builder.icmp_signed("<=", builder.mul(self.vectors, self.word["k"]), I64(2 * SECOND_LEVEL_BYTES // 64))
         rest = builder.and_(builder.urem(count, I64(height)), I64(3))
         at_the_edge = builder.or_(few, near)
-        if height == SIX:
-            at_the_edge = builder.and_(at_the_edge, builder.not_(self._ends_in_fours(count)))
+        at_the_edge = builder.and_(at_the_edge, builder.icmp_signed("==", self._tail(count), I64(0)))
         return builder.sub(self.stop, builder.select(at_the_edge, rest, I64(0)))
 
-    def _ends_in_fours(self, count: Value) -> Value:
-        """Whether two tiles of four rows are better than one of six and one of two."""
-        builder = self.builder
-        two = builder.icmp_signed("==", builder.urem(count, I64(SIX)), I64(2))
-        return builder.and_(two, builder.icmp_signed(">=", count, I64(8)))
+    def _tail(self, count: Value) -> Value:
+        """The last rows that are computed by tiles of eight and four though a full tile would fit.
+
+        Two tiles of four rows are better than one of six and one of two, two of eight better than fourteen and two.
+        """
+        builder, height = self.builder, self.product.tile.rows
+        if height % 4 != 2 or height < 6:
+            return I64(0)
+        rest = builder.urem(count, I64(height))
+        ends_in_two = builder.icmp_signed("==", builder.and_(rest, I64(3)), I64(2))
+        is_tail = builder.and_(ends_in_two, builder.icmp_signed(">=", count, I64(height)))
+        return builder.select(is_tail, builder.add(rest, I64(height)), I64(0))
 
     def _edge(self, first: Value) -> None:
         """The last rows over the whole depth, several panels at once: eight vectors, then four, two, one."""
-        builder, start, width = self.builder, I64(0), max(self.edges.values())
+        builder, start, width = self.builder, self.left, max(self.edges.values())
         while width:
-            stop = builder.and_(self.vectors, I64(-width))
+            stop = builder.add(self.left, builder.and_(builder.sub(self.right, self.left), I64(-width)))
             ir.counted(builder, start, stop, [], partial(self._edge_strip, first, width), width, unroll=False)
             start, width = stop, width // 2
 
@@ -143,87 +179,87 @@ class _Loops:
 
         ir.counted(builder, 0, pieces, [], finish, unroll=False)
 
-    def _bands(self, row: Value, stop: Value) -> None:
-        """Bands as wide as the tile, then single vectors."""
+    def _strips(self, row: Value, stop: Value) -> None:
+        """Strips of columns, of which a block of depth stays in the second-level cache while the rows of A pass by."""
+        builder, word = self.builder, self.word
+
+        def strip(vector: Value, _: list[Value]) -> None:
+            end = ir.minimum(builder, builder.add(vector, word["strip"]), self.right)
+
+            def block(k: Value, _: list[Value]) -> None:
+                depth = ir.minimum(builder, builder.sub(word["k"], k), word["depth_block"])
+                self._tiles(_Block(row, stop, k, depth, vector, end))
+
+            ir.counted(builder, 0, word["k"], [], block, word["depth_block"], unroll=False)
+
+        ir.counted(builder, self.left, self.right, [], strip, word["strip"], unroll=False)
+
+    def _bands(self, block: _Block, run: Callable[[Value, int], None]) -> None:
+        """Bands as wide as the tile, then a single vector: ``run(vector, width)``."""
         builder, width = self.builder, self.product.tile.vectors
-        narrow: Value = I64(0)
+        odd = builder.and_(builder.sub(block.end, block.vector), I64(width - 1))
+        narrow = builder.sub(block.end, odd)
         if width > 1:
-            narrow = builder.sub(self.vectors, builder.and_(self.vectors, I64(width - 1)))
-            ir.counted(builder, 0, narrow, [], lambda v, _: self._band(v, width, row, stop), width, unroll=False)
-        ir.counted(builder, narrow, self.vectors, [], lambda v, _: self._band(v, 1, row, stop), 1, unroll=False)
+            ir.counted(builder, block.vector, narrow, [], lambda v, _: run(v, width), width, unroll=False)
+        ir.counted(
+            builder, narrow if width > 1 else block.vector, block.end, [], lambda v, _: run(v, 1), 1, unroll=False
+        )
 
-    def _band(self, vector: Value, width: int, row: Value, stop: Value) -> None:
-        builder, word = self.builder, self.word
-        b_band = builder.add(word["b"], self.columns.offset(builder, vector))
+    def _tiles(self, block: _Block) -> None:
+        """All tiles of a block: those of the same rows one after another, so that these are written piece by piece."""
+        builder = self.builder
 
-        def block(k: Value, _: list[Value]) -> None:
-            depth = ir.minimum(builder, builder.sub(word["k"], k), word["depth_block"])
-            b_block = builder.add(b_band, builder.mul(k, word["b_row"]))
+        def pack(vector: Value, width: int) -> None:
+            words = [self._b_at(vector, block.k), self.word["b_row"], self.columns.single, I64(width), block.depth]
+            builder.call(self.pack, [*words, self._packed_at(block, vector)])
 
-            def packed() -> list[Value]:
-                builder.call(self.pack, [b_block, word["b_row"], self.columns.single, I64(width), depth, self.scratch])
-                return [self.scratch, I64(width * ir.BYTES), I64(ir.BYTES)]
-
-            side = ir.branch(
-                builder,
-                self.packed,
-                packed,
-                lambda: [b_block, word["b_row"], self.columns.single],
-            )
-            following = builder.add(k, depth)
-            more = builder.icmp_signed("<", following, word["k"])
-            next_band = builder.add(word["b"], self.columns.offset(builder, builder.add(vector, I64(width))))
-            ahead = builder.select(more, builder.add(b_band, builder.mul(following, word["b_row"])), next_band)
-            self._tiles(vector, width, row, stop, k, depth, side, ahead)
-
-        ir.counted(builder, 0, word["k"], [], block, word["depth_block"], unroll=False)
-
-    def _tiles(
-        self, vector: Value, width: int, first: Value, stop: Value, k: Value, depth: Value, side: list[Value],
-        ahead: Value,
-    ) -> None:  # fmt: skip
-        """All tiles of a block of rows, a band of columns and a block of depth.
-
-        Where B is packed, each tile asks for its share of the block that comes next, which begins at `ahead`.
-        """
-        builder, word = self.builder, self.word
-        b, b_row, single = side
-        blocked = builder.icmp_signed("<", word["depth_block"], word["k"])
-        last = builder.icmp_signed("==", builder.add(k, depth), word["k"])
-        further = builder.zext(builder.icmp_signed(">", k, I64(0)), I64)
-        partial = builder.add(self.scratch, I64(PACKED_BYTES))
-        a_block = builder.add(word["a"], builder.mul(k, word["a_col"]))
-        height = self.product.tile.rows
-        tiles = builder.udiv(builder.add(builder.sub(stop, first), I64(height - 1)), I64(height))
-        share = builder.udiv(builder.add(depth, builder.sub(tiles, I64(1))), tiles)
-
-        def ask(row: Value) -> None:
-            begin = builder.mul(builder.udiv(builder.sub(row, first), I64(height)), share)
-            place = builder.add(ahead, builder.mul(begin, word["b_row"]))
-            builder.call(self.ask, [place, word["b_row"], self.columns.single, share])
+        ir.when(builder, self.packed, lambda: self._bands(block, pack))
 
         def run(height: int, row: Value) -> Value:
-            kept = builder.mul(builder.sub(row, first), I64(width * ir.BYTES))
-            buffer = builder.select(blocked, builder.add(partial, kept), self.buffer)
-            a = builder.add(a_block, builder.mul(row, word["a_row"]))
-            words = [a, word["a_row"], word["a_col"], b, b_row, single, I64(0), depth]
-            if height == self.product.tile.rows:
-                ir.when(builder, self.packed, lambda: ask(row))
-            if self.product.deferred:
-                self._run_deferred(height, width, row, vector, words)
-            else:
-                builder.call(self.tiles[height, width], [*words, buffer, further])
-                ir.when(builder, last, lambda: self._finish(width, row, vector, I64(height), buffer))
+            self._bands(block, lambda vector, width: self._tile(block, height, width, row, vector))
             return builder.add(row, I64(height))
 
         full, *lower = heights(self.product.tile.rows)
-        end = stop
-        if full == SIX:
-            fours = self._ends_in_fours(builder.sub(stop, first))
-            end = builder.sub(stop, builder.select(fours, I64(8), I64(0)))
-        (row,) = self._while_rows(first, end, full, run)
+        end = builder.sub(block.stop, self._tail(builder.sub(block.stop, block.row)))
+        (row,) = self._while_rows(block.row, end, full, run)
         for height in lower:
-            (row,) = self._while_rows(row, stop, height, run)
+            (row,) = self._while_rows(row, block.stop, height, run)
+
+    def _tile(self, block: _Block, height: int, width: int, row: Value, vector: Value) -> None:
+        """A tile's sums, and where they are whole its epilogue."""
+        builder, word = self.builder, self.word
+        b, b_row, single = (
+            builder.select(self.packed, packed, plain)
+            for packed, plain in (
+                (self._packed_at(block, vector), self._b_at(vector, block.k)),
+                (I64(width * ir.BYTES), word["b_row"]),
+                (I64(ir.BYTES), self.columns.single),
+            )
+        )
+        a = builder.add(builder.add(word["a"], builder.mul(block.k, word["a_col"])), builder.mul(row, word["a_row"]))
+        words = [a, word["a_row"], word["a_col"], b, b_row, single, I64(0), block.depth]
+        if self.product.deferred:
+            self._run_deferred(height, width, row, vector, words)
+            return
+        blocked = builder.icmp_signed("<", word["depth_block"], word["k"])
+        across = builder.mul(builder.sub(vector, block.vector), I64(BLOCK_ROWS * ir.BYTES))
+        kept = builder.add(across, builder.mul(builder.sub(row, block.row), I64(width * ir.BYTES)))
+        partial = builder.add(builder.add(self.scratch, I64(PACKED_BYTES)), kept)
+        buffer = builder.select(blocked, partial, self.buffer)
+        further = builder.zext(builder.icmp_signed(">", block.k, I64(0)), I64)
+        builder.call(self.tiles[height, width], [*words, buffer, further])
+        last = builder.icmp_signed("==", builder.add(block.k, block.depth), word["k"])
+        ir.when(builder, last, lambda: self._finish(width, row, vector, I64(height), buffer))
+
+    def _b_at(self, vector: Value, k: Value) -> Value:
+        """Where a vector of columns of B begins at a depth."""
+        across = self.builder.add(self.word["b"], self.columns.offset(self.builder, vector))
+        return self.builder.add(across, self.builder.mul(k, self.word["b_row"]))
+
+    def _packed_at(self, block: _Block, vector: Value) -> Value:
+        """Where a band of a block's columns is packed."""
+        across = self.builder.mul(self.builder.sub(vector, block.vector), block.depth)
+        return self.builder.add(self.scratch, self.builder.mul(across, I64(ir.BYTES)))
 
     def _while_rows(self, row: Value, stop: Value, height: int, run: Callable[[int, Value], Value]) -> list[Value]:
         whole = self.builder.sub(stop, I64(height - 1))

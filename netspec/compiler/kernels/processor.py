@@ -29,6 +29,8 @@ class Tile:
     rows: int
     vectors: int
     overlaps: bool = False
+    tall: int = 0
+    """Rows where nothing but sums is held at a time; 0: as many as ever."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class Processor:
     @property
     def tile(self) -> Tile:
         """The tile that fills the registers of this processor without spilling."""
-        return {"avx512": Tile(8, 2, overlaps=True), "avx2": Tile(6, 1), "neon": Tile(6, 1)}.get(self.level, Tile(2, 1))
+        six, most = Tile(6, 1), Tile(8, 2, overlaps=True, tall=14)
+        return {"avx512": most, "avx2": six, "neon": six}.get(self.level, Tile(2, 1))
 
     @property
     def arithmetic(self) -> str:

@@ -104,6 +104,8 @@ class Contract(Op):
         width = max(widths, default=16 if isinstance(columns, int) and columns <= 16 else 16 * lowering.tile.vectors)
         epilogue = body(self.epilogue) if self.epilogue else body(_PLAIN)
         deferred = self.transpose_a and lowering.tile.overlaps and epilogue.cost >= COSTLY and _is_short(inner)
+        # A thread reads its share of one side and all of the other: the longer one is shared.
+        across = self.transpose_a and isinstance(rows, int) and isinstance(columns, int) and columns > max(rows, 63)
         kernel = contract_kernel(
             lowering.tile,
             tuple(Operand(spread="C" not in v, stepped=x.place == "step") for v, x in zip(views, extras, strict=True)),
@@ -126,12 +128,16 @@ class Contract(Op):
             "clock": Clock(),
             "scratch": Scratch(SCRATCH_BYTES),
             "deferred": deferred,
+            "across": across,
             "extras": [_address(v, x, width) for v, x in zip(views, extras, strict=True)],
             "results": [_address("RC", x, width) for x in results],
         }
-        split = Split("rows", rows)
+        split = Split("pairs", columns) if across else Split("rows", rows)
         reads = [Access(a, None if self.transpose_a else split), Access(b)]
-        reads += [Access(x, split if "R" in v else None) for v, x in zip(views, extras, strict=True)]
+        reads += [
+            Access(x, split if "R" in v and not (across and v != "RC") else None)
+            for v, x in zip(views, extras, strict=True)
+        ]
         lowering.call(kernel, contract_words, arguments, reads, [Access(x, split) for x in results])
         for made, target in zip(results, wanted, strict=True):
             if made is not target:

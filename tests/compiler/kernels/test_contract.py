@@ -97,7 +97,9 @@ def words_of(held: Array) -> Words:
 class Forward:
     """C = relu(A B + bias) with B in panels or in rows."""
 
-    def __init__(self, m: int, k: int, n: int, width: int = 32, rows: bool = False, scratch: bool = True) -> None:
+    def __init__(
+        self, m: int, k: int, n: int, width: int = 32, rows: bool = False, scratch: bool = True, across: bool = False
+    ) -> None:
         rng = np.random.default_rng([m, k, n])
         padded = -(-n // 32) * 32
         self.a, self.b = rng.standard_normal((m, k), np.float32), rng.standard_normal((k, n), np.float32)
@@ -112,6 +114,7 @@ class Forward:
                 self.a.ctypes.data, 4 * k, 4, self.kept[0].ctypes.data, panel, row, m, n, k, width, 0,
                 (self.kept[1].ctypes.data if scratch else 0, SCRATCH_BYTES),
                 [(self.bias.ctypes.data, 0, 0, 4 * width)], [(self.c.ctypes.data, 4 * padded, 0, 4 * width)],
+                across=across,
             )
         )  # fmt: skip
 
@@ -129,7 +132,7 @@ class Forward:
 class Update:
     """Adam on P by the gradient X^T Z, everything in panels."""
 
-    def __init__(self, m: int, k: int, n: int, width: int = 32, scratch: bool = False) -> None:
+    def __init__(self, m: int, k: int, n: int, width: int = 32, scratch: bool = False, across: bool = False) -> None:
         rng = np.random.default_rng([m, k, n])
         self.x, self.z = rng.standard_normal((k, m), np.float32), rng.standard_normal((k, n), np.float32)
         self.state = [panels(rng.random((m, n), np.float32), width) for _ in range(3)]
@@ -142,7 +145,7 @@ class Update:
             contract_words(
                 self.x.ctypes.data, 4, 4 * m, held.ctypes.data, *held.strides[:2], m, n, k, width,
                 self.clock.ctypes.data, (self.kept[1].ctypes.data if scratch else 0, SCRATCH_BYTES),
-                [*places, (self.rates.ctypes.data, 0, 0, 0)], places,
+                [*places, (self.rates.ctypes.data, 0, 0, 0)], places, across=across,
             )
         )  # fmt: skip
         self.start = [array.copy() for array in self.state]
@@ -185,6 +188,19 @@ def test_blocks_do_not_change_bits(m: int, k: int, n: int, rows: bool) -> None:
         assert case.run(call, parts).tobytes() == whole.tobytes()
 
 
+@pytest.mark.parametrize(("m", "k", "n"), [(1, 30, 300), (18, 900, 33), (40, 600, 250), (5, 17, 16), (29, 64, 112)])
+def test_threads_may_share_columns(m: int, k: int, n: int) -> None:
+    forward, update = entry(kernel(FORWARD)), [entry(kernel(UPDATE, deferred)) for deferred in (False, True)]
+    whole = Forward(m, k, n).run(forward)
+    by_rows = Update(m, k, n).run(update[0])
+    for parts in (1, 2, 3, 5):
+        for rows in (False, True):
+            assert Forward(m, k, n, rows=rows, across=True).run(forward, parts).tobytes() == whole.tobytes()
+        for call in update:
+            across = Update(m, k, n, across=True).run(call, parts)
+            assert all(x.tobytes() == y.tobytes() for x, y in zip(across, by_rows, strict=True))
+
+
 def test_rows_do_not_depend_on_how_many_there_are() -> None:
     """A sample's result has the same bits alone, in a batch, at an edge."""
     call, case = entry(kernel(FORWARD)), Forward(37, 300, 250)
@@ -194,7 +210,7 @@ def test_rows_do_not_depend_on_how_many_there_are() -> None:
         assert case.run(call)[:count].tobytes() == whole[:count].tobytes()
 
 
-@pytest.mark.parametrize("tile", [Tile(8, 2), Tile(6, 1), Tile(2, 1)], ids=str)
+@pytest.mark.parametrize("tile", [Tile(8, 2), Tile(8, 2, tall=14), Tile(6, 1), Tile(2, 1)], ids=str)
 def test_tiles_give_the_same_bits(tile: Tile) -> None:
     forward, update = Forward(37, 300, 70), Update(37, 20, 70)
     wanted = forward.run(entry(kernel(FORWARD)))
