@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from netspec.compiler.codegen.buffers import LINE, SPARE
+from netspec.compiler.codegen.in_place import written_over
 from netspec.compiler.codegen.schedule import BY_SAMPLES, Schedule
 from netspec.compiler.graph.lowering import Buffer
 from netspec.compiler.kernels.kernel import UNIT
@@ -28,16 +29,22 @@ def plan_arena(
     Between two barriers threads run apart: with several of them a buffer is alive for whole phases, with one from the
     call that writes it first to the call that reads it last, but through all of what runs block by block. Where all
     samples are one block, one thread runs all calls that go by samples, and those count as if it were alone: for one
-    image ResNet-50 then takes a third of the memory. ``outputs`` are alive to the end.
+    image ResNet-50 then takes a third of the memory. What is written over an input lies there. ``outputs`` are alive to
+    the end.
     """
     alive = _lifetimes(schedule, threads, is_one_block=_is_one_block(sizes))
     time = max((last for _, last in alive.values()), default=0)
     alive.update({buffer: (alive[buffer][0], time) for buffer in outputs if buffer in alive})
+    taken = written_over(schedule, sizes, outputs)
+    for buffer, first in taken.items():
+        (begin, end), (start, stop) = alive[first], alive.pop(buffer)
+        alive[first] = min(begin, start), max(end, stop)
     extents = {buffer: _padded(known(bind(buffer.bytes, sizes))) for buffer in alive}
     offsets: dict[Buffer, int] = {}
     for buffer in sorted(alive, key=lambda b: (-extents[b], alive[b])):
         offsets[buffer] = _lowest_gap(buffer, extents, alive, offsets)
-    return Arena(offsets, max((offsets[b] + extents[b] for b in offsets), default=0))
+    whole = max((offsets[b] + extents[b] for b in offsets), default=0)
+    return Arena(offsets | {buffer: offsets[first] for buffer, first in taken.items()}, whole)
 
 
 def _is_one_block(sizes: Mapping[str, Dim]) -> bool:

@@ -170,10 +170,12 @@ class GraphLowering(Lowering):
         arguments: Mapping[str, Argument],
         reads: Sequence[Access],
         writes: Sequence[Access],
+        over: Sequence[tuple[Buffer, Buffer]] = (),
     ) -> None:
         assert self._node is not None
         touched = [tuple(map(_of_whole, part)) for part in (reads, writes)]
-        self.calls.append(Call(kernel, pack, arguments, touched[0], touched[1], self._node))
+        pairs = tuple(pair for pair in over if all(x.place == "arena" and x.memory is x for x in pair))
+        self.calls.append(Call(kernel, pack, arguments, touched[0], touched[1], self._node, pairs))
 
     def _name(self, value: Value) -> str:
         origin = value.node.origin
@@ -200,9 +202,10 @@ class _Body(GraphLowering):
         arguments: Mapping[str, Argument],
         reads: Sequence[Access],
         writes: Sequence[Access],
+        over: Sequence[tuple[Buffer, Buffer]] = (),
     ) -> None:
         node, self._node = self._node, self._whole  # for the scheduler it is the whole loop that runs
-        super().call(kernel, pack, arguments, reads, writes)
+        super().call(kernel, pack, arguments, reads, writes, over)
         self._node = node
 
 

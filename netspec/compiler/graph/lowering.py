@@ -118,7 +118,7 @@ class Call:
     """One row of the program: a kernel, the words of its arguments, and what it reads and writes.
 
     ``pack`` makes the words once addresses and sizes are known: it is called with ``arguments``, every `Word` in them
-    replaced by its number.
+    replaced by its number. ``over`` are pairs of a result and an input that it may be written over, element by element.
     """
 
     kernel: Kernel
@@ -127,6 +127,7 @@ class Call:
     reads: tuple[Access, ...]
     writes: tuple[Access, ...]
     node: Node
+    over: tuple[tuple[Buffer, Buffer], ...] = ()
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -168,8 +169,12 @@ class Lowering(ABC):
         arguments: Mapping[str, Argument],
         reads: Sequence[Access],
         writes: Sequence[Access],
+        over: Sequence[tuple[Buffer, Buffer]] = (),
     ) -> None:
-        """Run ``kernel`` for the node that is being lowered, after the calls it made before."""
+        """Run ``kernel`` for the node that is being lowered, after the calls it made before.
+
+        ``over``: results and inputs, both elements of which are only touched together.
+        """
 
     @abstractmethod
     def loop(self, body: Graph, buffers: Mapping[Value, Buffer], rounds: Dim) -> None:

@@ -138,7 +138,8 @@ class Contract(Op):
             Access(x, split if "R" in v and not (across and v != "RC") else None)
             for v, x in zip(views, extras, strict=True)
         ]
-        lowering.call(kernel, contract_words, arguments, reads, [Access(x, split) for x in results])
+        over = [(x, y) for x in results for v, y in zip(views, extras, strict=True) if v == "RC" and x.type == y.type]
+        lowering.call(kernel, contract_words, arguments, reads, [Access(x, split) for x in results], over)
         for made, target in zip(results, wanted, strict=True):
             if made is not target:
                 relay_number(lowering, made, target)

@@ -170,7 +170,13 @@ class Rows(Op):
         kernel = rows_kernel(operands, self._sweeps(kinds), kinds)
         reads = [Access(b, split if "R" in v else None) for v, b in zip(self.views, inputs, strict=False)]
         writes = [Access(b, split if "R" in v else None) for v, b in zip(self.results, results, strict=True)]
-        lowering.call(kernel, rows_words, arguments, reads, writes)
+        over = [
+            (result, source)
+            for i, result in enumerate(results)
+            for j, source in enumerate(inputs)
+            if "C" in self.views[j] and result.type == source.type and not self.reads_late(i, j)
+        ]
+        lowering.call(kernel, rows_words, arguments, reads, writes, over)
         for made, target in zip(results, wanted, strict=True):
             if made is not target:
                 relay_number(lowering, made, target)
