@@ -34,6 +34,7 @@ class Lengths:
     def __init__(self, owners: Mapping[str, Owner], arrays: Mapping[str, Array]) -> None:
         self.owners, self._arrays = owners, arrays
         self._longest: dict[str, Array] = {}
+        self._of_all: dict[str, int] = {}
         self._counts: dict[str, Array] = {}
         self.least = dict.fromkeys(owners, 1)
         """The shortest that programs are made for: windows need steps to stand on."""
@@ -117,7 +118,9 @@ class Lengths:
         return max(min(rounded(length), self._most(symbol)), self.least[symbol])
 
     def _most(self, symbol: str) -> int:
-        return int(self._of_rows(symbol).max(initial=0))
+        if symbol not in self._of_all:  # asked for every batch, and of all rows
+            self._of_all[symbol] = int(self._of_rows(symbol).max(initial=0))
+        return self._of_all[symbol]
 
     def _lengths(self, field: str) -> Array:
         return self._arrays[f"{field}.lengths"]
