@@ -66,7 +66,7 @@ def trains_for(spec: Path) -> list[pytest.MarkDecorator]:
     """The marks of what a test of every change has no time for: data of MNIST's size, and many epochs of it."""
     source = public_set(spec)
     text = spec.read_text(encoding="utf-8")
-    if "rewriting:" in text:
+    if any(word in text for word in ("rewriting:", "{shapes:")):
         return [pytest.mark.slow]
     if any(word in text for word in CORPORA):
         return [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(0)]
