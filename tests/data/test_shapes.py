@@ -40,6 +40,9 @@ def test_every_sentence_tells_its_picture() -> None:
         if relation and colours[0] != colours[1]:
             first, second = (pixels(row, colour)[:, told[relation]] for colour in colours)
             assert first.max() < second.min(), sentence
+            # Nor could the other relation be told: along the other axis neither ends before the other begins.
+            first, second = (pixels(row, colour)[:, 1 - told[relation]] for colour in colours)
+            assert min(first.max(), second.max()) - max(first.min(), second.min()) >= -2, sentence
     assert seen == {"", *told}
 
 

@@ -59,14 +59,14 @@ def public_set(spec: Path) -> Source | None:
 def is_real(spec: Path) -> bool:
     """Whether it reads what NETSPEC_DATA holds: a public data set, or a table that does not lie beside the spec."""
     text = spec.read_text(encoding="utf-8")
-    return public_set(spec) is not None or any(word in text for word in ("{idx:", "tabular/", "mr/", *CORPORA))
+    return public_set(spec) is not None or any(word in text for word in ("{idx:", "tabular/", "timeseries/", "mr/", *CORPORA))
 
 
 def trains_for(spec: Path) -> list[pytest.MarkDecorator]:
     """The marks of what a test of every change has no time for: data of MNIST's size, and many epochs of it."""
     source = public_set(spec)
     text = spec.read_text(encoding="utf-8")
-    if "rewriting:" in text:
+    if any(word in text for word in ("rewriting:", "{shapes:")):
         return [pytest.mark.slow]
     if any(word in text for word in CORPORA):
         return [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(0)]

@@ -20,6 +20,7 @@ Source.kinds.lie_in(
     "parquet",
     "playground",
     "random",
+    "recall",
     "rewriting",
     "rows",
     "series",

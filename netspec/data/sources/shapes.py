@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, TypeAlias
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from netspec.data.table import Array
 
 Form: TypeAlias = Literal["circle", "square", "triangle"]
+_Part: TypeAlias = tuple[float, float]
 
 _COLOURS: Final[Mapping[str, tuple[int, int, int]]] = {
     "red": (220, 40, 40),
@@ -32,6 +33,7 @@ _COLOURS: Final[Mapping[str, tuple[int, int, int]]] = {
 _FORMS: Final[tuple[Form, ...]] = ("circle", "square", "triangle")
 _RADII: Final[Mapping[str, tuple[float, float]]] = {"small": (0.09, 0.12), "large": (0.18, 0.22)}
 """The least and the largest half width of a size, as shares of a picture's."""
+_ANYWHERE: Final[_Part] = (0.0, 1.0)
 _DARKEST: Final = 48
 """Pixels behind the shapes lie from 0 to below this, drawn one by one."""
 
@@ -56,8 +58,8 @@ class Shapes(Source):
     """Drawn pictures of one or two coloured shapes: ``image [size, size, 3]``, and ``sentence``, which is text.
 
     A sentence is ``a small red circle``, or ``a small red circle above a large blue square``: of two shapes, one stands
-    to the left of the other or above it. Shapes are circles, squares and triangles in six colours and two sizes at
-    random places, on dark noise. All rows are in ``train``.
+    to the left of the other or above it, and never both, so that a picture has one sentence. Shapes are circles,
+    squares and triangles in six colours and two sizes at random places, on dark noise. All rows are in ``train``.
 
     Example:
         data:
@@ -101,24 +103,36 @@ def _scene(generator: Generator) -> tuple[list[_Drawn], str]:
     """One shape anywhere, or two in halves of the picture."""
     relation = ("", "left of", "above")[int(generator.integers(3))]
     if not relation:
-        shape = _shape(generator, (0.0, 1.0), (0.0, 1.0))
+        shape = _shape(generator, _ANYWHERE, _ANYWHERE)
         return [shape], shape.words
     halves = ((0.0, 0.5), (0.5, 1.0))
-    shapes = [
-        _shape(generator, half if relation == "above" else (0.0, 1.0), half if relation == "left of" else (0.0, 1.0))
-        for half in halves
-    ]
+    parts = [(half, _ANYWHERE) if relation == "above" else (_ANYWHERE, half) for half in halves]
+    shapes = [_shape(generator, *part) for part in parts]
+    while not _level(shapes, relation):  # places only: that large shapes fit more often is not to make them frequent
+        shapes = [_moved(generator, shape, *part) for shape, part in zip(shapes, parts, strict=True)]
     return shapes, f"{shapes[0].words} {relation} {shapes[1].words}"
 
 
-def _shape(generator: Generator, down: tuple[float, float], across: tuple[float, float]) -> _Drawn:
+def _level(shapes: list[_Drawn], relation: str) -> bool:
+    """Whether two shapes share a row of the picture (or a column), so that no other relation could be told of them."""
+    first, second = shapes
+    apart = first.x - second.x if relation == "above" else first.y - second.y
+    return abs(apart) < first.radius + second.radius
+
+
+def _shape(generator: Generator, down: _Part, across: _Part) -> _Drawn:
     """A shape that lies whole in a part of the picture."""
     size = ("small", "large")[int(generator.integers(2))]
     colour = tuple(_COLOURS)[int(generator.integers(len(_COLOURS)))]
     form = _FORMS[int(generator.integers(len(_FORMS)))]
     radius = float(generator.uniform(*_RADII[size]))
-    y, x = (float(generator.uniform(low + radius, high - radius)) for low, high in (down, across))
-    return _Drawn(size, colour, form, y, x, radius)
+    return _moved(generator, _Drawn(size, colour, form, 0.0, 0.0, radius), down, across)
+
+
+def _moved(generator: Generator, shape: _Drawn, down: _Part, across: _Part) -> _Drawn:
+    """The shape at a random place where it lies whole in a part of the picture."""
+    y, x = (float(generator.uniform(low + shape.radius, high - shape.radius)) for low, high in (down, across))
+    return replace(shape, y=y, x=x)
 
 
 def _covered(shape: _Drawn, grid: Array) -> Array:
