@@ -342,6 +342,7 @@ def evaluate(
     target: str | Path,
     *,
     check: bool = False,
+    only: Sequence[str] = (),
     threads: int | None = None,
     offline: bool = False,
     told: Callable[[str], None] = lambda text: None,
@@ -351,18 +352,15 @@ def evaluate(
     Args:
         target: A spec's file, or a run: a folder, a name or ``@last``.
         check: Hold what the spec's ``expect`` says of metrics and examples.
+        only: The splits that are measured and held; by default all.
         threads: How many.
         offline: Download nothing.
         told: Is told what takes long.
     """
-    from netspec.train.holding import hold
+    from netspec.train.holding import hold, measure
 
     name, document, opened, engine, kept = _engine_of(target, threads, offline=offline, told=told)
-    splits = {}
-    for split in opened.dataset.splits:
-        measured = engine.evaluate(opened.visit(split))
-        loss = {"loss": measured.loss} if document.losses else {}
-        splits[split] = {"rows": measured.rows, **loss, **measured.facts()}
+    splits = measure(document, opened, engine, only)
     held = hold(document, opened, engine, kept, splits) if check else ()
     engine.close()
     return Evaluated(name, splits, tuple(held), opened.classes_of_tables())

@@ -12,7 +12,7 @@ from netspec.data.table import Place
 from netspec.data.text.vocabulary import END, START
 from netspec.diagnostics import ChoiceError, Diagnostic
 from netspec.train.decoding import Decoder
-from netspec.train.opening import scaling_constants
+from netspec.train.opening import predictor_constants
 from netspec.train.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -75,8 +75,9 @@ def generate(predictor: Predictor, prompt: str | None, length: int, how: Drawing
         DataError: if the prompt has a token that the network does not know.
     """
     _check_generates(predictor)
-    program, fitted = predictor.program, predictor.fitted
-    decoder = Decoder(program, scaling_constants(fitted), seed=predictor.document.train.seed, threads=threads)
+    program = predictor.program
+    constants = predictor_constants(predictor.document, predictor.fitted)
+    decoder = Decoder(program, constants, seed=predictor.document.train.seed, threads=threads)
     decoder.load(predictor.weights)
     start = _tokens(predictor, prompt)
     made = _drawn(decoder, predictor, start, length, how)

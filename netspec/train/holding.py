@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.data.rows import encode_rows, table_of_rows
 from netspec.data.table import Place
-from netspec.diagnostics import Report
+from netspec.diagnostics import ChoiceError, Diagnostic, Report
 from netspec.pipeline import Kind
 from netspec.spec.check import facts
 from netspec.spec.document import Document
@@ -21,6 +21,25 @@ if TYPE_CHECKING:
     Array: TypeAlias = npt.NDArray[Any]
 
 
+def measure(document: Document, opened: Opened, engine: Engine, only: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Rows, loss and metrics of the splits of the data, or of some of them only.
+
+    Raises:
+        ChoiceError: if the data have no such split.
+    """
+    known = list(opened.dataset.splits)
+    missing = next((split for split in only if split not in known), None)
+    if missing is not None:
+        helps = (f"there are {', '.join(f'`{split}`' for split in known)}",)
+        raise ChoiceError(Diagnostic("unknown-split", f"the data have no split `{missing}`", helps=helps))
+    found = {}
+    for split in only or known:
+        measured = engine.evaluate(opened.visit(split))
+        loss = {"loss": measured.loss} if document.losses else {}
+        found[split] = {"rows": measured.rows, **loss, **measured.facts()}
+    return found
+
+
 def hold(
     document: Document,
     opened: Opened,
@@ -28,10 +47,15 @@ def hold(
     kept: Mapping[str, Mapping[str, Array]],
     splits: Mapping[str, Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Every expectation: what is expected, what is, and the verdict ``ok`` or ``broken``."""
+    """Every expectation: what is expected, what is, and the verdict ``ok`` or ``broken``.
+
+    What is expected of a split of the data that was not measured is left out.
+    """
     held = [_fact(fact, opened, engine) for fact in document.expect.facts]
     for split, comparisons in document.expect.metrics.items():
         measured = splits.get(split)
+        if measured is None and split in opened.dataset.splits:
+            continue
         values = {} if measured is None else {**measured, **measured["metrics"]}
         for name, comparison in comparisons.items():
             value = values.get(name)

@@ -180,7 +180,7 @@ def test_evaluate_tabulates_splits_and_holds_expectations(run: Run, api: SimpleN
         },
         "expect": [{"what": "test accuracy", "expected": ">= 0.99", "actual": 0.975, "verdict": "BROKEN"}],
     }
-    api.evaluate = lambda target, check, threads, offline, told: SimpleNamespace(
+    api.evaluate = lambda target, check, only, threads, offline, told: SimpleNamespace(
         summary=lambda: facts, passed=not check, expect=facts["expect"]
     )
     done = run("evaluate", "@last")
@@ -196,7 +196,7 @@ def test_evaluate_tabulates_splits_and_holds_expectations(run: Run, api: SimpleN
 
 
 def test_a_check_that_holds_nothing_says_so_in_json_too(run: Run, api: SimpleNamespace) -> None:
-    api.evaluate = lambda target, check, threads, offline, told: SimpleNamespace(
+    api.evaluate = lambda target, check, only, threads, offline, told: SimpleNamespace(
         summary=lambda: {"splits": {}}, passed=True, expect=()
     )
     facts = json.loads(run("evaluate", "@last", "--check", "--json").stdout)

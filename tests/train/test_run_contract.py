@@ -11,7 +11,7 @@ import pytest
 from trainings import CHECKOUT, OWN_SPECS, netspec, printed
 
 from netspec import api
-from netspec.diagnostics import SpecError
+from netspec.diagnostics import ChoiceError, SpecError
 from netspec.runs.checkpoint import load_weights
 
 DIGITS = CHECKOUT / "specs" / "digits.yaml"
@@ -91,6 +91,9 @@ def test_the_summary(run: Path) -> None:
         **evaluated["validation"]["metrics"],
     }
     assert load_weights(run / "best.safetensors").step == summary["best"]["step"]
+    assert api.evaluate(run, only=["test"]).splits == {"test": evaluated["test"]}
+    with pytest.raises(ChoiceError, match="no split `tests`"):
+        api.evaluate(run, only=["tests"])
 
 
 def test_without_validation_the_last_epoch_is_the_best(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ Loss.kinds.lie_in(
     "binary_cross_entropy",
     "cross_entropy",
     "divergence",
+    "hierarchical",
     "likelihood",
     "margin",
     "sampled",

@@ -34,12 +34,17 @@ _WITH_BIAS = parse("y + b", ("y", "b"))
 
 
 @dataclass(frozen=True)
-class _Linear:
+class Linear:
     """The product behind scores: ``x @ kernel + bias``."""
 
     x: Value
     kernel: Value
     bias: Value | None
+
+    def scores(self, g: Scope, chosen: Value) -> Value:
+        """Some of them, ``float32[R, K]`` of the columns ``chosen[R, K]``; 0 where that is below 0."""
+        found = g.add(ContractRows(), self.x, g.add(Transpose((1, 0)), self.kernel), chosen)
+        return found if self.bias is None else apply(g, "s + b", s=found, b=of_each(g, self.bias, chosen))
 
 
 class Sampled(Loss):
@@ -80,7 +85,7 @@ class Sampled(Loss):
         }
 
     def build(self, g: Scope, output: Value, target: Value) -> Value:
-        linear = _linear(self.kind, output)
+        linear = linear_behind(self.kind, output)
         if not g.training:
             return self.whole(g, output, target)
         values = output.type.channels
@@ -88,10 +93,7 @@ class Sampled(Loss):
         places = target.type.shape[0]
         draws = g.add(Random("uniform", (places, 2 * self.samples)), *g.counter("draws"))
         chosen = g.add(DrawRows(), target, *table, draws)
-        scores = g.add(ContractRows(), linear.x, g.add(Transpose((1, 0)), linear.kernel), chosen)
-        if linear.bias is not None:
-            scores = apply(g, "s + b", s=scores, b=self._of_each(g, linear.bias, chosen))
-        return self.sampled(g, scores, chosen, values)
+        return self.sampled(g, linear.scores(g, chosen), chosen, values)
 
     @abstractmethod
     def sampled(self, g: Scope, scores: Value, chosen: Value, values: Dim) -> Value:
@@ -106,11 +108,6 @@ class Sampled(Loss):
 
     def probabilities(self, g: Scope, output: Value) -> Value:
         return Softmax().apply(g, output)
-
-    def _of_each(self, g: Scope, values: Value, chosen: Value) -> Value:
-        """A number for each of the words chosen, of a number for each word."""
-        column = values if values.type.rank == 2 else g.add(Reshape((*values.type.shape, 1)), values)
-        return g.add(Reshape(chosen.type.shape), g.add(Lookup(), column, chosen))
 
     def _constant(self, g: Scope, name: str, shape: tuple[Dim, ...], dtype: DType = "float32") -> Value:
         return g.graph.input(f"{g.path}.{name}", TensorType(dtype, shape), "constant")
@@ -160,7 +157,7 @@ class SampledSoftmax(Sampled):
     samples: Positive = Field(default=64, description="How many words are drawn for each target.")
 
     def sampled(self, g: Scope, scores: Value, chosen: Value, values: Dim) -> Value:
-        expected = self._of_each(g, self._constant(g, "expected", (values, 1)), chosen)
+        expected = of_each(g, self._constant(g, "expected", (values, 1)), chosen)
         z = apply(g, f"where(n < 0, {NEVER!r}, s - e)", n=real(g, chosen), s=scores, e=expected)
         shifted = apply(g, "z - m", z=z, m=largest(g, z))
         own = row_sum(g, apply(g, "where(k == 0, d, 0)", k=classes(g, z), d=shifted))
@@ -189,7 +186,13 @@ def alias_table(share: Array) -> tuple[Array, Array]:
     return keep, other
 
 
-def _linear(kind: str, output: Value) -> _Linear:
+def of_each(g: Scope, values: Value, chosen: Value) -> Value:
+    """A number for each of the words chosen, of a number for each word."""
+    column = values if values.type.rank == 2 else g.add(Reshape((*values.type.shape, 1)), values)
+    return g.add(Reshape(chosen.type.shape), g.add(Lookup(), column, chosen))
+
+
+def linear_behind(kind: str, output: Value) -> Linear:
     """The product that scores are.
 
     Raises:
@@ -202,7 +205,7 @@ def _linear(kind: str, output: Value) -> _Linear:
         made, bias = made.node.inputs
     if isinstance(made.node.op, Contract) and output.type.rank == 2:
         x, kernel = made.node.inputs
-        return _Linear(x, kernel, bias)
+        return Linear(x, kernel, bias)
     raise ShapeError(
         f"`{kind}` computes a few columns of a linear `dense` layer, which its output is not",
         "let it read a `dense` without an activation",

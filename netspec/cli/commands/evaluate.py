@@ -21,10 +21,13 @@ from netspec.cli.options import json_option, offline_option, threads_option
 )
 @click.argument("target", metavar="RUN_OR_SPEC")
 @click.option("--check", is_flag=True, help="Hold what the spec's `expect:` says; a broken one is exit code 1.")
+@click.option("--split", "only", multiple=True, metavar="NAME", help="Measure this split only. May be repeated.")
 @threads_option
 @offline_option
 @json_option("Print one JSON object.")
-def command(*, target: str, check: bool, threads: int | None, offline: bool, as_json: bool) -> int:
+def command(
+    *, target: str, check: bool, only: tuple[str, ...], threads: int | None, offline: bool, as_json: bool
+) -> int:
     """Measure a run, or a spec as initialised, on every split.
 
     Of a run the best weights are measured. A run is a folder, a name such as digits-0003, a spec's name for its
@@ -32,7 +35,7 @@ def command(*, target: str, check: bool, threads: int | None, offline: bool, as_
     """
     from netspec import api
 
-    evaluated = api.evaluate(target, check=check, threads=threads, offline=offline, told=streams.say)
+    evaluated = api.evaluate(target, check=check, only=only, threads=threads, offline=offline, told=streams.say)
     if as_json:
         held = {"expect": list(evaluated.expect), "passed": evaluated.passed} if check else {}
         streams.json_result({**evaluated.summary(), **held})

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Lookup(Op):
     """``table[index]``: ``float32[V, C]`` and whole numbers ``[R]`` or ``[R, K]`` to ``[R, C]`` or ``[R, K, C]``.
 
-    A number below 0 names no row, and zeros stand there.
+    A number below 0 names no row, and zeros stand there. A table of whole numbers, ``int32[V, C]``, is looked up alike.
 
     ``dense`` is for whoever makes a step of the gradient: it then changes every row, not only those that
     were read. For an optimizer without states that is the same.
@@ -33,7 +33,7 @@ class Lookup(Op):
 
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
         table, index = inputs
-        if table.rank != 2 or table.dtype not in ("float32", "float64"):
+        if table.rank != 2 or table.dtype not in ("float32", "float64", "int32"):
             raise ShapeError(f"`lookup` needs a table of rows, got {table}")
         check_numbers(self.name, index)
         return (table.with_shape((*index.shape, table.channels)),)
@@ -46,14 +46,16 @@ class Lookup(Op):
         import numpy as np
 
         table, index = inputs
-        return (np.where((index >= 0)[..., None], np.asarray(table, real)[index], real(0)),)
+        rows = table if table.dtype == np.int32 else np.asarray(table, real)
+        return (np.where((index >= 0)[..., None], rows[index], rows.dtype.type(0)),)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         from netspec.compiler.graph.lowering import Access, Pointer, Split
         from netspec.compiler.kernels.lookup import lookup_kernel, lookup_words
 
         table, index = lowering.buffer(node.inputs[0]), numbers_of(lowering, node.inputs[1])
-        target = lowering.buffer(node.value())
+        # Four bytes are copied, whatever they mean; whole numbers lie without padding.
+        target = lowering.buffer(node.value(), "none") if table.type.dtype == "int32" else lowering.buffer(node.value())
         rows = index.type.shape[0]
         arguments: dict[str, Argument] = {
             "table": Pointer(table),
@@ -73,5 +75,7 @@ class Lookup(Op):
     def samples(cls) -> Iterator[Sample]:
         for n in (1, 15, 16, 17, 33):
             yield Sample(cls(), (TensorType("float32", (7, n)), TensorType("uint16", (BATCH,))), integers=7)
+        for n in (1, 16, 24):
+            yield Sample(cls(), (TensorType("int32", (7, n)), TensorType("uint16", (BATCH,))), integers=7)
         for dtype in NUMBERS[::2]:
             yield Sample(cls(), (TensorType("float32", (7, 5)), TensorType(dtype, (BATCH, 3))), integers=7)
