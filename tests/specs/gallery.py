@@ -59,7 +59,9 @@ def public_set(spec: Path) -> Source | None:
 def is_real(spec: Path) -> bool:
     """Whether it reads what NETSPEC_DATA holds: a public data set, or a table that does not lie beside the spec."""
     text = spec.read_text(encoding="utf-8")
-    return public_set(spec) is not None or any(word in text for word in ("{idx:", "tabular/", "timeseries/", "mr/", *CORPORA))
+    return public_set(spec) is not None or any(
+        word in text for word in ("{idx:", "tabular/", "timeseries/", "mr/", *CORPORA)
+    )
 
 
 def trains_for(spec: Path) -> list[pytest.MarkDecorator]:
