@@ -70,7 +70,9 @@ class Decoder:
         given = [name for name in self.program.inputs if name != fed]
         held = self._held(_of_rows(arrays, given, rows), len(rows))
         every = np.repeat(np.arange(len(rows)), ways)
-        read = _of_rows(arrays, [name for name in steps.inputs if name != fed], rows[every])
+        # Of what is held the lengths are those of the inputs that it was made of.
+        needed = [name for name in given if name in steps.inputs or f"{name}.lengths" in arrays]
+        read = _of_rows(arrays, needed, rows[every])
         for name, samples in held.items():
             read |= _stored(name, samples, every)
         self.engine.read(self._fed(read, len(every), width))
@@ -86,6 +88,7 @@ class Decoder:
             before = self._drop(rows, before + count - most)
         self._table[rows, before : before + count] = tokens
         self._lengths[rows] = before + count
+        self.engine.lengths.changed()
         found = self.engine.decode(rows)
         last: Array = found.reshape(-1, len(rows), found.shape[-1])[before + count - 1]
         return last[:, : len(self.classes)]  # rows of the table may be unused

@@ -53,6 +53,10 @@ class Lengths:
                     if isinstance(least, int):
                         self.least[symbol] = max(self.least[symbol], 1 - least)
 
+    def changed(self) -> None:
+        """Lengths have been written anew, in place."""
+        self._of_all.clear()
+
     def sizes(self, rows: Array) -> dict[str, int]:
         """What a program for a batch is bound to: ``B``, its rows, and its longest sample along each length."""
         (found,) = self._sizes(rows.reshape(1, -1))

@@ -9,7 +9,7 @@ import pytest
 from catalog_graphs import Bench
 from sklearn import metrics as sklearn
 
-from netspec.catalog.metrics import Collected, Inspected, Metric, Reading, Summed
+from netspec.catalog.metrics import Collected, Decoded, Inspected, Metric, Reading, Summed
 from netspec.data.fieldtype import category, numbered_classes
 from netspec.tensortype import BATCH, ShapeError, TensorType
 
@@ -197,7 +197,7 @@ def test_perplexity() -> None:
 
 
 def test_every_kind_says_how_it_comes_to_its_number() -> None:
-    assert all(issubclass(kind, Summed | Collected | Inspected) for kind in Metric.kinds.values())
+    assert all(issubclass(kind, Summed | Collected | Inspected | Decoded) for kind in Metric.kinds.values())
 
 
 def test_the_catalog_loads_nothing_heavy() -> None:
