@@ -35,7 +35,8 @@ def test_any_number_of_threads_trains_to_the_same_bits(spec: Path, tmp_path: Pat
 
 
 def marks(spec: Path) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.data] * is_real(spec) + [pytest.mark.slow] * is_deep(spec)
+    of_a_million = "brown/" in spec.read_text(encoding="utf-8")  # rows, of which opening them alone takes seconds
+    return [pytest.mark.data] * is_real(spec) + [pytest.mark.slow] * is_deep(spec) + [pytest.mark.long] * of_a_million
 
 
 @pytest.mark.parametrize("spec", [pytest.param(p, id=named(p), marks=marks(p)) for p in [*REAL, *DRAWN]])
