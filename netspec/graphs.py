@@ -8,7 +8,6 @@ from netspec.catalog.losses import Loss
 from netspec.catalog.losses.targets import numbers
 from netspec.catalog.metrics import Collected, Compared, Inspected, Reading
 from netspec.catalog.optimizers import Rule
-from netspec.catalog.scope import Scope
 from netspec.compiler.autodiff import gradients
 from netspec.compiler.graph import Graph, GraphBuilder, Origin, Value
 from netspec.compiler.ops import Extent, Gather, Mates, Reduce, Reshape, apply, over_lengths
@@ -247,8 +246,7 @@ class Building:
                 continue  # it needs all samples at once, or scores that training does not compute
             with self.g.at(Origin(binding.name, binding.span.line)):
                 scope = self.model.loss_scope(self.g, binding.name, training=self.training)
-                scores = self._scores(binding.output, output)
-                given, wanted = (self.reader.own_units(binding.target, value) for value in (scores, target))
+                given, wanted = (self.reader.own_units(binding.target, value) for value in (output, target))
                 one = binding.what.build(scope, given, wanted, self._reading(binding))
                 if isinstance(binding.what, Collected):
                     found[f"{COLLECTED}{binding.name}"] = one
@@ -277,7 +275,8 @@ class Building:
         """How the outputs of a metric are to be read: as the losses on them read them."""
         middle = self.fields[binding.target or ""].middle
         on_it = [loss.what for loss in self.document.losses if loss.output == binding.output]
-        logits = any(isinstance(what, Loss) and what.takes_logits for what in on_it)
+        head = self.model.heads.get(binding.output) if binding.output else None
+        logits = any(isinstance(what, Loss) and what.takes_logits for what in on_it) or bool(head and head.logits)
         return Reading(0.0 if logits else middle, middle, logits)
 
     def _gradients(self, loss: Value) -> list[Change]:
@@ -316,22 +315,12 @@ class Building:
     def _total(self, samples: Value) -> Value:
         return self.g.add(Reduce("sum", (0,)), samples)
 
-    def _scores(self, ref: ValueRef | None, value: Value) -> Value:
-        """An output as metrics read it: a score for each class."""
-        found = self._loss_on(ref)
-        return value if found is None else found[0].scores(found[1], value)
-
     def _shown(self, ref: ValueRef, value: Value) -> Value:
         """An output as prediction shows it: probabilities where a loss takes logits, own units where it was scaled."""
-        found = self._loss_on(ref)
-        if found is None:
-            return value
-        loss, scope, target = found
-        return self.reader.own_units(target, loss.probabilities(scope, value))
-
-    def _loss_on(self, ref: ValueRef | None) -> tuple[Loss, Scope, str | None] | None:
-        """The first loss that trains an output, where it builds what is not for training, and its target."""
         for i, binding in enumerate(self.document.losses, 1):
-            if binding.output == ref and isinstance(binding.what, Loss):
-                return binding.what, self.model.loss_scope(self.g, f"loss_{i}", training=False), binding.target
-        return None
+            if binding.output != ref or not isinstance(binding.what, Loss):
+                continue
+            value = binding.what.probabilities(self.model.loss_scope(self.g, f"loss_{i}", training=False), value)
+            value = self.reader.own_units(binding.target, value)
+            break
+        return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from netspec.data.fieldtype import FieldType
 from netspec.tensortype import Dim
@@ -19,6 +19,9 @@ class Head(ABC):
     The layer sets it where it builds (`Scope.head`). Its value is what prediction and metrics see, and nothing of that
     is computed in training.
     """
+
+    logits: ClassVar[bool] = False
+    """Whether the layer's value is a score for each class, as metrics read those before a softmax."""
 
     @property
     @abstractmethod
@@ -40,3 +43,7 @@ class Head(ABC):
             g: Where the loss is built.
             target: Classes, of an integer dtype, one for each place.
         """
+
+    def probabilities(self, g: Scope, value: Value) -> Value:
+        """What prediction shows of the layer's ``value``: probabilities, where there are some."""
+        return value

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from netspec.compiler.graph import GraphBuilder, Op, Value
-from netspec.tensortype import Dim, TensorType
+from netspec.tensortype import Dim, DType, TensorType
 
 if TYPE_CHECKING:
     from netspec.catalog.head import Head
@@ -180,9 +180,9 @@ class Scope:
         """What the layer whose value is ``x`` has set as its head; None if it has none."""
         return self._source.head_of(x)
 
-    def constant(self, name: str, shape: tuple[Dim, ...]) -> Value:
-        """What `Layer.constants` makes of the data by that name: ``float32`` of ``shape``."""
-        return self.graph.input(f"{self.path}.{name}", TensorType("float32", shape), "constant")
+    def constant(self, name: str, shape: tuple[Dim, ...], dtype: DType = "float32") -> Value:
+        """What `Layer.constants` makes of the data by that name: ``dtype`` of ``shape``."""
+        return self.graph.input(f"{self.path}.{name}", TensorType(dtype, shape), "constant")
 
     def counter(self, draw: str = "") -> tuple[Value, Value, Value]:
         """What random numbers of this layer are drawn by: the stream's two halves and the step.

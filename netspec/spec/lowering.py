@@ -228,7 +228,7 @@ class Model:
             return
         if not binding.what.reads_head:
             raise ShapeError(
-                f"`{binding.kind}` reads the layer's value, through which it does not learn",
+                f"`{binding.kind}` reads the layer's value, and what it learns by is its likelihood",
                 "use `negative_log_likelihood`",
             )
         head.check(field)

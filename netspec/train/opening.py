@@ -195,13 +195,7 @@ def scaling_constants(fitted: Fitted) -> dict[str, Array]:
 
 def predictor_constants(document: Document, fitted: Fitted) -> dict[str, Array]:
     """All that prediction reads of what was fitted, by the graphs' input keys."""
-    told = tuple(
-        f"loss_{i}."
-        for i, loss in enumerate(document.losses, 1)
-        if isinstance(loss.what, Loss) and loss.what.predicts_by_constants
-    )
-    of_losses = {key: array for key, array in loss_constants(document, fitted).items() if key.startswith(told)}
-    return {**scaling_constants(fitted), **layer_constants(document, fitted), **of_losses}
+    return {**scaling_constants(fitted), **layer_constants(document, fitted)}
 
 
 def layer_constants(document: Document, fitted: Fitted) -> dict[str, Array]:

@@ -378,7 +378,7 @@ def test_same_as_pytorch() -> None:
         ("binary_cross_entropy", {"logits": False}, t, sigmoided, bce(q)),
         ("binary_cross_entropy", {"logits": False}, t, softmaxed, bce(p)),
     ]  # fmt: skip
-    absent = {"perceptron", "negative_sampling", "sampled_softmax", "hierarchical_softmax", "negative_log_likelihood"}
+    absent = {"perceptron", "negative_sampling", "sampled_softmax", "negative_log_likelihood"}
     assert {kind for kind, *_ in every} == set(Loss.kinds) - absent  # which PyTorch has not
     for kind, fields, target, through, theirs in every:
         values, gradient = measured(loss(kind, **fields), Z, target.numpy(), through=through)

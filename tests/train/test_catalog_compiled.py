@@ -33,7 +33,7 @@ def test_gradients_of_every_activation(tmp_path: Path) -> None:
     assert checked.passed, checked.summary()
 
 
-SAMPLED = ("negative_sampling", "sampled_softmax", "hierarchical_softmax")
+SAMPLED = ("negative_sampling", "sampled_softmax")
 LOSSES: dict[str, dict[str, Any]] = {
     "cross_entropy": {"label_smoothing": 0.1},
     "huber": {"delta": 0.4},

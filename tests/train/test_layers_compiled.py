@@ -38,6 +38,9 @@ def whole(kind: type[Any]) -> str:
     if kind.kind == "crf":  # whose value is classes: it learns by their likelihood
         spec["loss"] = "negative_log_likelihood"
         spec["data"]["source"]["random"]["fields"]["wanted"] = {"index": 5, "shape": ["T"]}
+    if kind.kind == "hierarchical_softmax":  # whose tree is of the counts of classes
+        spec["loss"] = "negative_log_likelihood"
+        spec["data"]["source"]["random"]["fields"]["wanted"] = {"category": 5}
     return str(yaml.safe_dump(spec, sort_keys=False))
 
 

@@ -21,6 +21,7 @@ Layer.kinds.lie_in(
     "embedding",
     "global_pool",
     "gru",
+    "hierarchical_softmax",
     "layer_norm",
     "local",
     "lrn",

@@ -10,7 +10,6 @@ Loss.kinds.lie_in(
     "binary_cross_entropy",
     "cross_entropy",
     "divergence",
-    "hierarchical",
     "likelihood",
     "margin",
     "sampled",

@@ -11,7 +11,7 @@ from netspec.tensortype import ShapeError
 
 
 class NegativeLogLikelihood(Loss):
-    r"""$-\log p(t)$ by a layer that has probabilities of its own: `crf`.
+    r"""$-\log p(t)$ by a layer that has probabilities of its own: `crf`, `hierarchical_softmax`.
 
     Of a `crf` it is the mean over sequences. Metrics on the layer wait for an evaluation: training computes no more
     than the likelihood.
@@ -33,7 +33,11 @@ class NegativeLogLikelihood(Loss):
         head = g.head_of(output)
         if head is None:
             raise ShapeError(
-                f"`{self.kind}` reads a layer with probabilities of its own, such as `crf`",
+                f"`{self.kind}` reads a layer with probabilities of its own, such as `crf` or `hierarchical_softmax`",
                 "of scores, one for each class, the loss is `cross_entropy`",
             )
         return head.loss(g, target)
+
+    def probabilities(self, g: Scope, output: Value) -> Value:
+        head = g.head_of(output)
+        return output if head is None else head.probabilities(g, output)

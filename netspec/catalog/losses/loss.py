@@ -59,15 +59,6 @@ class Loss(Declared, family="loss"):
         """What `build` reads as constants, by name; ``counts`` are how often the target is each class in training."""
         return {}
 
-    @property
-    def predicts_by_constants(self) -> bool:
-        """Whether `scores` and `probabilities` read `constants`, too."""
-        return False
-
-    def scores(self, g: Scope, output: Value) -> Value:
-        """What metrics read: a score for each class, where ``output`` is something else."""
-        return output
-
     def probabilities(self, g: Scope, output: Value) -> Value:
         """What prediction shows of an output that this loss trains: probabilities where it takes logits."""
         return output

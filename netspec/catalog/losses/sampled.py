@@ -85,7 +85,7 @@ class Sampled(Loss):
         }
 
     def build(self, g: Scope, output: Value, target: Value) -> Value:
-        linear = linear_behind(self.kind, output)
+        linear = _linear(self.kind, output)
         if not g.training:
             return self.whole(g, output, target)
         values = output.type.channels
@@ -192,7 +192,7 @@ def of_each(g: Scope, values: Value, chosen: Value) -> Value:
     return g.add(Reshape(chosen.type.shape), g.add(Lookup(), column, chosen))
 
 
-def linear_behind(kind: str, output: Value) -> Linear:
+def _linear(kind: str, output: Value) -> Linear:
     """The product that scores are.
 
     Raises:

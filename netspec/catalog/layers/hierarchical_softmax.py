@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
-from netspec.catalog.losses.loss import Loss
-from netspec.catalog.losses.sampled import linear_behind
+from pydantic import Field
+
+from netspec.catalog.fields import Count
+from netspec.catalog.head import Head
+from netspec.catalog.initializers import GlorotUniform, Zeros
+from netspec.catalog.layers.axes import fixed, shown
+from netspec.catalog.layers.layer import Layer
+from netspec.catalog.losses.sampled import Linear
 from netspec.catalog.losses.targets import total
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Lookup, Slice, Transpose, apply
+from netspec.compiler.ops import Contract, Lookup, Slice, Transpose, apply
 from netspec.data.fieldtype import FieldType
-from netspec.tensortype import Dim, DType, ShapeError, TensorType
+from netspec.tensortype import Dim, ShapeError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -28,21 +35,55 @@ STRIDES: Final = (1, 2, 4, 8, 16)
 """How many edges at once are added up on the way to all words: after five sums that is 32, more than `DEPTH`."""
 
 
-class HierarchicalSoftmax(Loss):
-    r"""$-\sum_{n \in \mathrm{path}(c)} \log \sigma(d_{nc} z_n)$: the path from the root of a tree to the class $c$.
+@dataclass(frozen=True)
+class Tree(Head):
+    """Decisions of the inner nodes over ``V`` classes, for each of ``R`` rows."""
+
+    linear: Linear
+    """The product behind the decisions, a column for each inner node."""
+    path: Value
+    """``int32[V, DEPTH]``, the inner nodes on the way from each class to the root; behind the root -1."""
+    code: Value
+    """``float32[V, DEPTH]``, on which side of each the class lies, 1 or -1; behind the root 0."""
+
+    logits: ClassVar[bool] = True
+
+    @property
+    def rows(self) -> Dim:
+        return self.linear.x.type.shape[0]
+
+    def check(self, target: FieldType) -> None:
+        if target.kind not in ("category", "index"):
+            raise ShapeError(f"`hierarchical_softmax` tells a class, of a tree of classes, and its target is {target}")
+
+    def loss(self, g: Scope, target: Value) -> Value:
+        nodes, code = g.add(Lookup(), self.path, target), g.add(Lookup(), self.code, target)
+        scores = self.linear.scores(g, nodes)
+        return total(g, apply(g, "where(c == 0, 0, softplus(-c * s))", c=code, s=scores))
+
+    def probabilities(self, g: Scope, value: Value) -> Value:
+        return apply(g, "exp(s)", s=value)
+
+
+class HierarchicalSoftmax(Layer):
+    r"""$\log p(c) = \sum_{n \in \mathrm{path}(c)} \log \sigma(d_{nc} z_n)$: each class by its path from a tree's root.
 
     The tree is that of Huffman over the counts of the classes in training, so that frequent ones are near its root; no
-    path is longer than 24. Each inner node $n$ decides by $\sigma(z_n)$ to which side ($d_{nc}$ is 1 or -1), and the
-    product of these probabilities over the path is $p(c)$: over all classes they sum to 1.
+    path is longer than 24. Each inner node $n$ decides by $\sigma(z_n)$, of $z = x W + b$, to which side ($d_{nc}$ is 1
+    or -1), and the product of these probabilities over the path is $p(c)$: over all classes they sum to 1.
 
-    It reads a linear dense layer of a unit for each class. Of V classes a tree has V - 1 inner nodes, whose scores are
-    the first units; the last one is not used. Training computes the nodes on the path alone, and a step changes only
-    their columns. Metrics and prediction see the probabilities of all classes.
+    `negative_log_likelihood` trains it by $-\log p(c)$. Training computes the nodes on the path alone, and a step
+    changes only their columns. Metrics read the logarithms of all probabilities as the scores of a softmax; prediction
+    gives the probabilities.
 
-    Shapes: ``[V]`` against a class ``[]``; ``[T, V]`` against ``[T]``.
+    Shapes: ``[in] -> [classes]``; ``[T, in] -> [T, classes]`` with the same weights at every place of the length axes.
+
+    Weights: ``kernel`` ``[in, classes - 1]``, a column for each inner node, from glorot_uniform; ``bias``
+    ``[classes - 1]``, from zeros.
 
     Example:
-        {hierarchical_softmax: {target: word}}
+        inputs: {x: [8]}
+        layers: [{dense: 6}, {hierarchical_softmax: 5}]
 
     Reference: Morin & Bengio 2005, Hierarchical probabilistic neural network language model; Mikolov et al. 2013,
     Distributed representations of words and phrases and their compositionality; Huffman 1952, A method for the
@@ -50,27 +91,14 @@ class HierarchicalSoftmax(Loss):
     """
 
     kind: ClassVar[str] = "hierarchical_softmax"
+    classes: Count = Field(description="How many classes the target has.", json_schema_extra={"main": True})
+    bias: bool = Field(default=True, description="Whether each decision has a learned bias.")
 
     @property
-    def takes_logits(self) -> bool:
+    def needs_target(self) -> bool:
         return True
 
-    @property
-    def samples_scores(self) -> bool:
-        return True
-
-    @property
-    def predicts_by_constants(self) -> bool:
-        return True
-
-    def check(self, output: TensorType, target: FieldType) -> None:
-        if target.kind not in ("category", "index"):
-            raise ShapeError(f"`{self.kind}` needs a class as its target, of a tree of classes, got {target}")
-        if output.rank < 2 or output.channels == 1:
-            raise ShapeError(f"`{self.kind}` needs a score for each class, got a single output")
-        super().check(output, target)
-
-    def constants(self, counts: Sequence[int]) -> Mapping[str, Array]:
+    def constants(self, target: FieldType, counts: Sequence[int]) -> Mapping[str, Array]:
         import numpy as np
 
         parent, sign = tree(counts)
@@ -82,32 +110,39 @@ class HierarchicalSoftmax(Loss):
             parent = np.where(parent < 0, -1, parent[parent])
         return found
 
-    def build(self, g: Scope, output: Value, target: Value) -> Value:
-        linear, shape = linear_behind(self.kind, output), (output.type.channels, DEPTH)
-        nodes = g.add(Lookup(), self._constant(g, "path", shape, "int32"), target)
-        code = g.add(Lookup(), self._constant(g, "code", shape), target)
-        return total(g, apply(g, "where(c == 0, 0, softplus(-c * s))", c=code, s=linear.scores(g, nodes)))
+    def build(self, g: Scope, *inputs: Value) -> Value:
+        (x,) = inputs
+        *others, features = fixed(self.kind, x)
+        if others:
+            raise ShapeError(
+                f"`{self.kind}` acts on the last axis and length axes before it, got {shown(x)}",
+                "put `- flatten` before it",
+            )
+        if self.classes == 1:
+            raise ShapeError(f"`{self.kind}` decides between classes, got a single one")
+        inner = self.classes - 1
+        kernel = g.parameter("kernel", (features, inner), GlorotUniform(), (features, inner))
+        linear = Linear(x, kernel, g.parameter("bias", (inner,), Zeros()) if self.bias else None)
+        way = (self.classes, DEPTH)
+        g.head = Tree(linear, g.constant("path", way, "int32"), g.constant("code", way))
+        return self._of_all(g, linear)
 
-    def scores(self, g: Scope, output: Value) -> Value:
-        """The logarithms of all probabilities: as scores of a softmax they give these.
+    def _of_all(self, g: Scope, linear: Linear) -> Value:
+        """The logarithms of all probabilities, ``float32[R, classes]``.
 
         Each node's edge first, then by steps of 1, 2, 4, ... what is added up above it.
         """
-        values = output.type.channels
-        nodes = values * 2 - 1
-        column, sign = self._constant(g, "column", (nodes,), "int32"), self._constant(g, "sign", (nodes, 1))
-        edges = g.add(Lookup(), g.add(Transpose((1, 0)), output), column)
+        nodes = self.classes * 2 - 1
+        z = g.add(Contract(), linear.x, linear.kernel)
+        if linear.bias is not None:
+            z = apply(g, "z + b", z=z, b=linear.bias)
+        column, sign = g.constant("column", (nodes,), "int32"), g.constant("sign", (nodes, 1))
+        edges = g.add(Lookup(), g.add(Transpose((1, 0)), z), column)
         sums = apply(g, "where(d == 0, 0, -softplus(-d * z))", d=sign, z=edges)
         for stride in STRIDES:
-            above = self._constant(g, f"up_{stride}", (nodes,), "int32")
+            above = g.constant(f"up_{stride}", (nodes,), "int32")
             sums = apply(g, "s + a", s=sums, a=g.add(Lookup(), sums, above))
-        return g.add(Transpose((1, 0)), g.add(Slice(0, 0, values), sums))
-
-    def probabilities(self, g: Scope, output: Value) -> Value:
-        return apply(g, "exp(s)", s=self.scores(g, output))
-
-    def _constant(self, g: Scope, name: str, shape: tuple[Dim, ...], dtype: DType = "float32") -> Value:
-        return g.graph.input(f"{g.path}.{name}", TensorType(dtype, shape), "constant")
+        return g.add(Transpose((1, 0)), g.add(Slice(0, 0, self.classes), sums))
 
 
 def tree(counts: Sequence[int]) -> tuple[Array, Array]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 from catalog_graphs import Bench
 
-from netspec.catalog.losses import Loss
-from netspec.catalog.losses.hierarchical import DEPTH, STRIDES, tree
+from netspec.catalog.layers import Layer
+from netspec.catalog.layers.hierarchical_softmax import DEPTH, STRIDES, tree
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Contract, apply
 from netspec.data.fieldtype import FieldType
 from netspec.tensortype import BATCH, ShapeError, TensorType
 
@@ -19,31 +19,33 @@ Array = np.ndarray[Any, np.dtype[Any]]
 VALUES, FEATURES, ROWS = 11, 4, 6
 COUNTS = [50, 20, 9, 7, 5, 4, 3, 2, 1, 1, 0]
 RNG = np.random.default_rng(3)
-X, KERNEL, BIAS = (RNG.normal(size=shape) for shape in ((ROWS, FEATURES), (FEATURES, VALUES), (VALUES,)))
+X, KERNEL, BIAS = (RNG.normal(size=shape) for shape in ((ROWS, FEATURES), (FEATURES, VALUES - 1), (VALUES - 1,)))
 TARGET = np.array([0, 1, 0, 9, 10, 2])
 
 
-def hierarchical() -> Loss:
-    made = Loss.kinds["hierarchical_softmax"]()
-    assert isinstance(made, Loss)
+def hierarchical(classes: int = VALUES, bias: bool = True) -> Layer:
+    made = Layer.kinds["hierarchical_softmax"](classes=classes, bias=bias)
+    assert isinstance(made, Layer)
     return made
 
 
+def constants(counts: list[int]) -> Mapping[str, Array]:
+    return hierarchical(len(counts)).constants(FieldType("index", (), None, count=len(counts)), counts)
+
+
 def built(bench: Bench, bias: bool = True) -> tuple[Value, Value, Value]:
-    """The loss, the probabilities and the scores of the layer behind them."""
-    g = bench.scope
-    x, target = bench.input("x", FEATURES), bench.input("target", dtype="uint16")
-    kernel = bench.input("kernel", FEATURES, VALUES, batch=False)
-    output = g.add(Contract(), x, kernel)
-    if bias:
-        output = apply(g, "y + b", y=output, b=bench.input("bias", VALUES, batch=False))
-    one = hierarchical()
-    return one.build(g, output, target), one.probabilities(g, output), output
+    """The loss, the probabilities and the layer's value."""
+    g, x, target = bench.scope, bench.input("x", FEATURES), bench.input("target", dtype="uint16")
+    value = hierarchical(bias=bias).build(g, x)
+    assert isinstance(value, Value)
+    assert g.head is not None
+    assert g.head.rows == BATCH
+    return g.head.loss(g, target), g.head.probabilities(g, value), value
 
 
 def given(counts: list[int] = COUNTS) -> dict[str, Array]:
-    constants = {f"layer.{name}": array for name, array in hierarchical().constants(counts).items()}
-    return {"x": X, "kernel": KERNEL, "bias": BIAS, "target": TARGET, **constants}
+    told = {f"layer.{name}": array for name, array in constants(counts).items()}
+    return {"x": X, "layer.kernel": KERNEL, "layer.bias": BIAS, "target": TARGET, **told}
 
 
 def walked(scores: Array, counts: list[int] = COUNTS) -> Array:
@@ -62,10 +64,11 @@ def walked(scores: Array, counts: list[int] = COUNTS) -> Array:
 @pytest.mark.parametrize("bias", [True, False])
 def test_the_loss_is_that_of_the_path_and_probabilities_sum_to_one(training: bool, bias: bool) -> None:
     bench = Bench(training)
-    loss, probabilities, _ = built(bench, bias)
-    found = bench.values({"loss": loss, "p": probabilities}, given())
+    loss, probabilities, value = built(bench, bias)
+    found = bench.values({"loss": loss, "p": probabilities, "value": value}, given())
     expected = np.array([walked(row) for row in X @ KERNEL + BIAS * bias])
     np.testing.assert_allclose(found["p"], expected, rtol=1e-9)
+    np.testing.assert_allclose(found["value"], np.log(expected), rtol=1e-9)
     np.testing.assert_allclose(found["p"].sum(axis=1), 1, rtol=1e-12)
     np.testing.assert_allclose(found["loss"], -np.log(found["p"][np.arange(ROWS), TARGET]), rtol=1e-9)
 
@@ -81,7 +84,7 @@ def test_a_far_score_leaves_numbers_finite() -> None:
 def test_gradients_reach_the_nodes_of_the_paths_alone() -> None:
     bench = Bench()
     loss, _, _ = built(bench)
-    kernel = bench.graph.input("kernel", TensorType("float32", (FEATURES, VALUES)), "stored")
+    kernel = bench.graph.input("layer.kernel", TensorType("float32", (FEATURES, VALUES - 1)), "parameter")
     (slope,) = bench.gradient(loss, [kernel], **given())
     parent, _ = tree(COUNTS)
     touched = set()
@@ -91,9 +94,8 @@ def test_gradients_reach_the_nodes_of_the_paths_alone() -> None:
             touched.add(int(at) - VALUES)
             at = parent[at]
     assert set(np.flatnonzero(np.abs(slope).sum(axis=0)).tolist()) == touched
-    assert VALUES - 1 not in touched
     step = 1e-6
-    for column in range(VALUES):
+    for column in range(VALUES - 1):
         moved = np.zeros_like(KERNEL)
         moved[1, column] = step
         sides = [-np.log([walked(row)[t] for row, t in zip(X @ (KERNEL + m) + BIAS, TARGET, strict=True)]).sum()
@@ -112,7 +114,7 @@ def test_no_tree_has_a_shorter_mean_way(values: int) -> None:
         both = heapq.heappop(heap) + heapq.heappop(heap)
         cost += both
         heapq.heappush(heap, both)
-    code = hierarchical().constants(counts)["code"]
+    code = constants(counts)["code"]
     assert (np.abs(code).sum(axis=1) * counts).sum() == cost
 
 
@@ -120,23 +122,32 @@ def test_no_way_is_longer_than_a_graph_reads() -> None:
     fibonacci = [1, 1]
     while len(fibonacci) < 60:
         fibonacci.append(fibonacci[-1] + fibonacci[-2])
-    constants = hierarchical().constants(fibonacci)
-    lengths = np.abs(constants["code"]).sum(axis=1)
+    lengths = np.abs(constants(fibonacci)["code"]).sum(axis=1)
     assert lengths.max() <= DEPTH
     assert (2.0**-lengths).sum() == 1  # a whole tree
     assert lengths[-1] <= 2  # the commonest stays near the root
     assert sum(STRIDES) + 1 > DEPTH
 
 
-def test_what_it_cannot_read() -> None:
-    one, words = hierarchical(), FieldType("index", (), None, count=7)
-    with pytest.raises(ShapeError, match="needs a class as its target"):
-        one.check(TensorType("float32", (BATCH, 7)), FieldType("number", (7,), None))
-    with pytest.raises(ShapeError, match="got a single output"):
-        one.check(TensorType("float32", (BATCH, 1)), words)
-    with pytest.raises(ShapeError, match="a score for each of the 7 classes"):
-        one.check(TensorType("float32", (BATCH, 6)), words)
+def test_weights() -> None:
     bench = Bench()
-    squashed = apply(bench.scope, "tanh(x)", x=bench.input("x", VALUES))
-    with pytest.raises(ShapeError, match="linear `dense`"):
-        one.build(bench.scope, squashed, bench.input("target", dtype="uint16"))
+    built(bench)
+    assert {name: shape for name, (shape, _, _) in bench.weights.asked.items()} == {"kernel": (4, 10), "bias": (10,)}
+    assert bench.weights.asked["kernel"][2] == (4, 10)
+    bench = Bench()
+    built(bench, bias=False)
+    assert list(bench.weights.asked) == ["kernel"]
+
+
+def test_what_it_cannot_read() -> None:
+    bench = Bench()
+    with pytest.raises(ShapeError, match="between classes, got a single one"):
+        hierarchical(1).build(bench.scope, bench.input("x", 4))
+    with pytest.raises(ShapeError, match=r"acts on the last axis and length axes before it, got \[2, 4\]"):
+        hierarchical().build(bench.scope, bench.input("map", 2, 4))
+    bench = Bench()
+    built(bench)
+    assert bench.scope.head is not None
+    bench.scope.head.check(FieldType("index", (), None, count=VALUES))
+    with pytest.raises(ShapeError, match="tells a class"):
+        bench.scope.head.check(FieldType("number", (VALUES,), None))

@@ -9,11 +9,21 @@ import numpy as np
 import pytest
 
 from netspec import api
-from netspec.catalog.losses.hierarchical import tree
+from netspec.catalog.layers.hierarchical_softmax import DEPTH, tree
 from netspec.runs.checkpoint import load_checkpoint
 from netspec.runs.run import Run
+from netspec.spec.document import load
+from netspec.tensortype import BATCH
+from netspec.train.opening import open_spec
 
 CLASSES = 40
+LENGTHS = """\
+netspec: 1
+data: {source: {random: {rows: 7, fields: {words: {index: 9, shape: [T]}, tags: {index: 5, shape: [T]}}}}}
+network: {inputs: {words: [T]}, layers: [{embedding: 4}, {hierarchical_softmax: 5}]}
+loss: {negative_log_likelihood: {target: tags}}
+metrics: [accuracy, perplexity]
+"""
 SPEC = f"""\
 netspec: 1
 name: tree
@@ -21,8 +31,8 @@ data:
   source: {{random: {{rows: ROWS, fields: {{words: {{index: 9, shape: [3]}}, label: {{category: {CLASSES}}}}}}}}}
 network:
   inputs: {{words: [3]}}
-  layers: [{{embedding: 6}}, flatten, {{dense: {{units: {CLASSES}, bias: BIAS, name: scores}}}}]
-loss: hierarchical_softmax
+  layers: [{{embedding: 6}}, flatten, {{hierarchical_softmax: {{classes: {CLASSES}, bias: BIAS, name: likely}}}}]
+loss: negative_log_likelihood
 optimizer: OPTIMIZER
 train: {{epochs: 2, batch: BATCH, seed: 4}}
 """
@@ -40,8 +50,8 @@ def trained(out: Path, text: str, threads: int = 1) -> dict[str, np.ndarray[Any,
 
 @pytest.mark.parametrize("optimizer", ["{sgd: 0.5}", "{adam: 0.1}"])
 def test_a_step_changes_the_nodes_of_its_paths(optimizer: str, tmp_path: Path) -> None:
-    start = trained(tmp_path / "start", spec(4, "{sgd: 0.0}"))["scores.kernel"]
-    found = trained(tmp_path / "found", spec(4, optimizer))["scores.kernel"]
+    start = trained(tmp_path / "start", spec(4, "{sgd: 0.0}"))["likely.kernel"]
+    found = trained(tmp_path / "found", spec(4, optimizer))["likely.kernel"]
     labels = np.random.Generator(np.random.PCG64([0, *b"label"])).integers(CLASSES, size=4)
     parent, _ = tree(np.bincount(labels, minlength=CLASSES).tolist())
     touched = set()
@@ -81,3 +91,16 @@ def test_prediction_and_metrics_are_of_the_classes(tmp_path: Path) -> None:
     np.testing.assert_allclose(chances.sum(axis=1), 1, rtol=1e-5)
     assert -np.log(chances[np.arange(150), labels]).mean() == pytest.approx(measured["loss"], rel=1e-5)
     assert (chances.argmax(axis=1) == labels).mean() == pytest.approx(measured["metrics"]["accuracy"])
+
+
+def test_training_computes_no_more_than_paths() -> None:
+    program = open_spec(load(spec(bias="true", more="metrics: [accuracy, perplexity]\n"))).program
+    shapes = [value.shape for node in program.step.nodes for value in node.types]
+    assert any(shape[1:] == (DEPTH,) for shape in shapes)
+    assert not any(shape[0] == BATCH and shape[-1] in (CLASSES, CLASSES - 1) for shape in shapes if shape)
+    assert not any(shape[-1] == BATCH for shape in shapes if len(shape) > 1)
+
+
+def test_gradients_along_a_length() -> None:
+    checked = api.gradcheck(LENGTHS)
+    assert checked.passed, checked.summary()
