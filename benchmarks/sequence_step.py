@@ -220,7 +220,7 @@ def _orders(work: Workload) -> Iterator[Array]:
 
 
 def make_torch(work: Workload) -> Ready:
-    """PyTorch, step by step; compiling whole steps did not make recurrent layers faster."""
+    """PyTorch, step by step; compiled steps are not measured."""
     torch: Any = import_module("torch")
     torch.set_num_threads(THREADS)
     rng, count = np.random.default_rng(0), BATCHES * work.batch

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from netspec.catalog.layers.axes import shown
 from netspec.catalog.layers.layer import Layer
-from netspec.catalog.layers.product import one_hot
+from netspec.catalog.losses.targets import one_hot
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
 from netspec.tensortype import ShapeError

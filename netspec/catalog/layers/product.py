@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from netspec.catalog.losses.targets import labels
+from netspec.catalog.losses.targets import HOT
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import parse
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Cast, Contract, Iota, Lookup, Map, MaskNumbers, Reshape, apply
-from netspec.tensortype import Dim
+from netspec.compiler.ops import Cast, Contract, Iota, Lookup, Map, MaskNumbers, Reshape
 
-HOT: Final = "where(c == t, 1, 0)"
 HOT_ROWS: Final = Map(parse(HOT, ("c", "t")))
 
 
 def product(g: Scope, x: Value, weights: Value) -> Value:
     """``x weights``, ``float32[R, n]`` and ``float32[n, m]`` to ``float32[R, m]``.
 
-    Of one-hot rows these are rows of the weights. With 10,000 words and 200 units the product takes 9 ms for 128 of
-    them, looking them up 10 us.
+    Of one-hot rows these are rows of the weights. With 10,000 words and 200 units the product took 23 ms for 640 of
+    them on one thread, and looking them up takes less than 0.1.
     """
     index = _hot(x)
     return g.add(Contract(), x, weights) if index is None else look_up(g, weights, index, dense=True)
@@ -35,13 +33,6 @@ def look_up(g: Scope, table: Value, index: Value, *, dense: bool) -> Value:
     if (real := g.real(index)) is not None:
         index = g.add(MaskNumbers(), index, real)
     return g.add(Lookup(dense), table, index)
-
-
-def one_hot(g: Scope, index: Value, size: Dim) -> Value:
-    """``[..., size]``, 1 at each number of ``index`` and else 0."""
-    rank = index.type.rank
-    places = g.add(Iota((*(1,) * rank, size), rank))
-    return apply(g, HOT, c=places, t=labels(g, index))
 
 
 def _hot(x: Value) -> Value | None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from netspec.catalog.formulas import lower, with_numbers
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import parse
 from netspec.compiler.graph import Value
 from netspec.compiler.ops import Cast, Extent, Iota, Reduce, Reshape, apply
 from netspec.tensortype import Dim, Size, product
+
+HOT: Final = "where(c == t, 1, 0)"
+"""The formula of `one_hot`, which products with its rows are known by."""
 
 
 def is_category(output: Value, target: Value) -> bool:
@@ -17,7 +22,17 @@ def is_category(output: Value, target: Value) -> bool:
 
 def classes(g: Scope, output: Value) -> Value:
     """The index of each class along the last axis of ``output``, as numbers."""
-    return g.add(Iota((*(1,) * (output.type.rank - 1), output.type.channels), output.type.rank - 1))
+    return counted(g, output.type.rank - 1, output.type.channels)
+
+
+def counted(g: Scope, rank: int, size: Dim) -> Value:
+    """The numbers below ``size`` behind ``rank`` axes of one."""
+    return g.add(Iota((*(1,) * rank, size), rank))
+
+
+def one_hot(g: Scope, index: Value, size: Dim) -> Value:
+    """``[..., size]``, 1 at each whole number of ``index`` and else 0."""
+    return apply(g, HOT, c=counted(g, index.type.rank, size), t=labels(g, index))
 
 
 def labels(g: Scope, target: Value) -> Value:
@@ -33,7 +48,7 @@ def real(g: Scope, value: Value) -> Value:
 def numbers(g: Scope, output: Value, target: Value) -> Value:
     """The target in the shape of ``output``: classes one-hot, or 0 and 1 against a single score."""
     if is_category(output, target):
-        return apply(g, "where(c == t, 1, 0)", c=classes(g, output), t=labels(g, target))
+        return one_hot(g, target, output.type.channels)
     target = real(g, target)
     return target if target.type.shape == output.type.shape else g.add(Reshape(output.type.shape), target)
 
