@@ -2,72 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, cast
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Strict
 
-if TYPE_CHECKING:
-    from importlib.abc import InspectLoader
+from netspec.registry import Registry
 
 _T = TypeVar("_T")
 
 Items = Annotated[tuple[_T, ...], Strict(False)]
 """A list in a spec: frozen as a tuple, its items as strict as any."""
-
-
-class Kinds(Mapping[str, "type[Declared]"]):
-    """The kinds of a family by name. A file of the family's package is imported when one of its kinds is asked for.
-
-    Files are searched for the quoted name, which every file has to hold literally: a spec names a dozen kinds, and to
-    import all hundred would double what `netspec validate` takes. Without sources all files are imported.
-    """
-
-    def __init__(self) -> None:
-        self._found: dict[str, type[Declared]] = {}
-        self._waiting: dict[str, str | None] = {}  # the text of each file that is not imported
-
-    def lie_in(self, package: str, *files: str) -> None:
-        """Name the files of ``package`` that hold the kinds; one of them is one word here."""
-        self._waiting |= dict.fromkeys(f"{package}.{file}" for file in files)
-
-    def join(self, kind: type[Declared]) -> None:
-        """Let a kind be found.
-
-        Raises:
-            TypeError: if another one has its name.
-        """
-        known = self._found.setdefault(kind.kind, kind)
-        if known is not kind:
-            raise TypeError(f"two kinds of {kind.family} are called `{kind.kind}`: {known} and {kind}")
-
-    def __getitem__(self, name: str) -> type[Declared]:
-        if name not in self._found:
-            self._import([file for file in self._waiting if f'"{name}"' in self._text(file)])
-        return self._found[name]
-
-    def __iter__(self) -> Iterator[str]:
-        self._import(list(self._waiting))
-        return iter(sorted(self._found))
-
-    def __len__(self) -> int:
-        return len(list(iter(self)))
-
-    def _import(self, files: list[str]) -> None:
-        for file in files:
-            import_module(file)
-            self._waiting.pop(file, None)
-
-    def _text(self, file: str) -> str:
-        known = self._waiting[file]
-        if known is None:
-            spec = find_spec(file)
-            loader = cast("InspectLoader | None", spec and spec.loader)
-            known = (loader and loader.get_source(file)) or ""
-            self._waiting[file] = known
-        return known
 
 
 class Declared(BaseModel):
@@ -85,7 +29,7 @@ class Declared(BaseModel):
 
     family: ClassVar[str]
     kind: ClassVar[str]
-    kinds: ClassVar[Kinds]
+    kinds: ClassVar[Registry[type[Declared]]]
 
     def __init_subclass__(cls, family: str | None = None, **rest: Any) -> None:
         # `object` takes no arguments; pydantic hands ``family`` on to the method below.
@@ -94,9 +38,9 @@ class Declared(BaseModel):
     @classmethod
     def __pydantic_init_subclass__(cls, family: str | None = None, **_: Any) -> None:
         if family is not None:
-            cls.family, cls.kinds = family, Kinds()
+            cls.family, cls.kinds = family, Registry(f"the kinds of {family}")
         elif "kind" in vars(cls):
-            cls.kinds.join(cls)
+            cls.kinds.join(cls.kind, cls)
 
     @classmethod
     def main_field(cls) -> str | None:

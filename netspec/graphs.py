@@ -10,7 +10,13 @@ from netspec.catalog.metrics import Collected, Compared, Inspected, Reading
 from netspec.catalog.optimizers import Rule
 from netspec.compiler.autodiff import gradients
 from netspec.compiler.graph import Graph, GraphBuilder, Origin, Value
-from netspec.compiler.ops import Extent, Gather, Mates, Reduce, Reshape, apply, over_lengths
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.extent import Extent
+from netspec.compiler.ops.gather import Gather
+from netspec.compiler.ops.mates import Mates
+from netspec.compiler.ops.over_steps import over_lengths
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.reshape import Reshape
 from netspec.spec.augmenting import AUGMENT
 from netspec.spec.binding import Binding
 from netspec.spec.carried import Going

@@ -18,14 +18,11 @@ HEAVY = {"numpy", "numba", "llvmlite", "scipy", "sklearn", "safetensors", "rich"
 COMPILERS = {"numba", "scipy", "sklearn", "pandas", "torch", "rich"}
 
 PROGRAM = """
-import json, sys
+import atexit, json, pathlib, sys
 from netspec.cli.main import main
 sys.argv = ["netspec", *sys.argv[2:]]
-try:
-    main()
-finally:
-    with open({out!r}, "w") as file:
-        json.dump(sorted(sys.modules), file)
+atexit.register(lambda: pathlib.Path({out!r}).write_text(json.dumps(sorted(sys.modules))))
+main()
 """
 
 PERCEPTRON = """\

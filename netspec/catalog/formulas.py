@@ -11,7 +11,8 @@ from pydantic import Field
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import Constant, Expr, Formula, Name, parse, replace_all, substitute
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Random, lower_formula
+from netspec.compiler.ops.expressions import lower_formula
+from netspec.compiler.ops.random import Random
 from netspec.declared import Declared
 
 Kind = TypeVar("Kind", bound=Declared)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from netspec.compiler.graph import GraphBuilder, Value
-from netspec.compiler.ops import apply
+from netspec.compiler.ops.expressions import apply
 from netspec.tensortype import BATCH, TensorType
 
 CARRIED: Final = "/carried"

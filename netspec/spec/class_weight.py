@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from netspec.catalog.losses.targets import labels, row_sum
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Iota, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.iota import Iota
 from netspec.data.fieldtype import FieldType
 from netspec.diagnostics import Report, Span, suggestion
 from netspec.spec.tree import List, Map, Node, Scalar, describe, is_broken

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from netspec.catalog.metrics import Inspected
 from netspec.compiler.autodiff import gradients
 from netspec.compiler.graph import GraphBuilder, Value
-from netspec.compiler.ops import apply
+from netspec.compiler.ops.expressions import apply
 from netspec.diagnostics import suggestion
 from netspec.spec.binding import Binding
 from netspec.spec.lowering import Model

@@ -9,7 +9,8 @@ from typing import Final, NamedTuple, NoReturn
 from netspec.catalog.initializers.initializer import Initializer
 from netspec.catalog.scope import Incoming
 from netspec.compiler.graph import GraphBuilder, Value
-from netspec.compiler.ops import Transpose, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.transpose import Transpose
 from netspec.diagnostics import Report, Span, suggestion
 from netspec.spec.network import LayerNode, Regularize
 from netspec.tensortype import Dim, ShapeError, TensorType, product, show_shape, total

@@ -6,7 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from netspec.compiler.graph import GraphBuilder, Value
-from netspec.compiler.ops import Extent, Lengths, OverSteps, Steps, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.extent import Extent
+from netspec.compiler.ops.lengths import Lengths
+from netspec.compiler.ops.over_steps import OverSteps
+from netspec.compiler.ops.steps import Steps
 from netspec.spec.network import NetworkInput
 from netspec.tensortype import BATCH, Dim, DType, Size, TensorType, bind, lengths, merged, size, without_last
 

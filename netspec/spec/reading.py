@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from netspec.catalog.augmentations import augmented
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import GraphBuilder, Origin, Value
-from netspec.compiler.ops import Cast, Gather, apply
+from netspec.compiler.ops.cast import Cast
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.gather import Gather
 from netspec.data.fieldtype import FieldType, number
 from netspec.spec.augmenting import AUGMENT
 from netspec.spec.lowering import Model, input_type

@@ -8,8 +8,15 @@ from typing import Final
 
 from netspec.catalog.optimizers import Optimizer
 from netspec.compiler.graph import GraphBuilder, Origin, Value
-from netspec.compiler.ops import Map, MergeRows, Reduce, Reshape, ScatterAdd, Take, Transpose, UpdateRows, apply
-from netspec.compiler.ops.take import inverse_places
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.map import Map
+from netspec.compiler.ops.merge_rows import MergeRows
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.scatter_add import ScatterAdd
+from netspec.compiler.ops.take import Take, inverse_places
+from netspec.compiler.ops.transpose import Transpose
+from netspec.compiler.ops.update_rows import UpdateRows
 from netspec.spec.parameters import Parameter
 from netspec.spec.training import Clip, Train
 from netspec.tensortype import TensorType, known

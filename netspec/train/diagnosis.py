@@ -13,7 +13,9 @@ from netspec.compiler.formula.expr import Call, Constant, Expr
 from netspec.compiler.formula.formula import Formula
 from netspec.compiler.graph import Graph, Input, Node, Value, key_of
 from netspec.compiler.graph.interpreter import interpret_values
-from netspec.compiler.ops import Contract, Map, Reduce
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.map import Map
+from netspec.compiler.ops.reduce import Reduce
 from netspec.data.dataset import AnyDataset, Dataset
 from netspec.diagnostics import Diagnostic, Span
 from netspec.runs.checkpoint import load_checkpoint

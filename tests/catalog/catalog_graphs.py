@@ -15,7 +15,7 @@ from netspec.catalog.scope import Incoming, Scope
 from netspec.compiler.autodiff.reverse import gradients
 from netspec.compiler.graph import GraphBuilder, Value
 from netspec.compiler.graph.interpreter import interpret
-from netspec.compiler.ops import Reduce
+from netspec.compiler.ops.reduce import Reduce
 from netspec.tensortype import Dim, DType, TensorType, merged
 
 

@@ -15,7 +15,9 @@ from netspec.catalog.scope import Scope
 from netspec.compiler.autodiff.reverse import gradients
 from netspec.compiler.graph import Graph, GraphBuilder, Value, key_of
 from netspec.compiler.graph.interpreter import interpret
-from netspec.compiler.ops import Gather, Reduce, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.gather import Gather
+from netspec.compiler.ops.reduce import Reduce
 from netspec.tensortype import BATCH, TensorType, known, size
 
 Arrays = dict[str, NDArray[Any]]

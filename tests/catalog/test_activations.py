@@ -98,7 +98,7 @@ def test_softmax() -> None:
 def test_softmax_derivative() -> None:
     bench = Bench()
     x, w = bench.input("x", 3), bench.input("w", 3)
-    from netspec.compiler.ops import apply
+    from netspec.compiler.ops.expressions import apply
 
     weighted = apply(bench.scope, "y * w", y=Softmax().apply(bench.scope, x), w=w)
     at, weight = np.array([[0.3, -1.2, 0.8]]), np.array([[0.7, -0.4, 1.9]])

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from netspec.catalog.layers import Layer
 from netspec.compiler.autodiff import gradients
 from netspec.compiler.graph import GraphBuilder, Value
-from netspec.compiler.ops import Reduce, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.reduce import Reduce
 from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, size
 
 Array = NDArray[Any]

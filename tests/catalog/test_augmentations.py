@@ -17,7 +17,8 @@ from netspec.catalog.streams import stream
 from netspec.compiler.graph import Graph, GraphBuilder, Input
 from netspec.compiler.graph.interpreter import interpret
 from netspec.compiler.kernels.random_numbers import uniform_reference
-from netspec.compiler.ops import Cast, Gather
+from netspec.compiler.ops.cast import Cast
+from netspec.compiler.ops.gather import Gather
 from netspec.tensortype import BATCH, TensorType, size
 
 ROWS, BATCH_SIZE, STEP = 40, 33, 7

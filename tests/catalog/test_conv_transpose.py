@@ -56,7 +56,7 @@ def test_transposed_convolutions_agree_with_pytorch(batch: int, shape: tuple[int
     np.testing.assert_allclose(bench.value(y, **given), expected.detach(), rtol=1e-5, atol=1e-9)
     expected.pow(2).sum().backward()
     weights = [value for value in bench.graph.graph("all", {"y": y}).inputs if value is not x]
-    from netspec.compiler.ops import apply
+    from netspec.compiler.ops.expressions import apply
 
     found = bench.gradient(apply(bench.scope, "y * y", y=y), [x, *weights], **given)
     for key, gradient in zip(["x", *(value.node.op.key for value in weights)], found, strict=True):

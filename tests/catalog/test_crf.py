@@ -14,7 +14,9 @@ from netspec.catalog.head import Head
 from netspec.catalog.layers import Layer
 from netspec.compiler.autodiff import gradients
 from netspec.compiler.graph import GraphBuilder, Value
-from netspec.compiler.ops import OverSteps, Reduce, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.over_steps import OverSteps
+from netspec.compiler.ops.reduce import Reduce
 from netspec.data.fieldtype import FieldType
 from netspec.tensortype import BATCH, Dim, ShapeError, TensorType, lengths, size
 

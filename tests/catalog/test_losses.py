@@ -12,7 +12,7 @@ from netspec.catalog.losses import Loss
 from netspec.catalog.losses.defined import defined_loss
 from netspec.catalog.losses.fused import scores_behind
 from netspec.compiler.graph import Graph
-from netspec.compiler.ops import apply
+from netspec.compiler.ops.expressions import apply
 from netspec.data.fieldtype import FieldType, category, number, numbered_classes
 from netspec.tensortype import BATCH, DType, ShapeError, TensorType
 

@@ -10,7 +10,7 @@ from catalog_graphs import Bench
 
 from netspec.catalog.layers import Layer
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import apply
+from netspec.compiler.ops.expressions import apply
 from netspec.tensortype import Dim, ShapeError, TensorType, merged, size
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -9,7 +9,7 @@ import pytest
 from catalog_graphs import layer_on
 from compiled_layers import check_layer
 
-from netspec.compiler.ops import apply
+from netspec.compiler.ops.expressions import apply
 from netspec.tensortype import BATCH, ShapeError, size
 
 RNG = np.random.default_rng(0)

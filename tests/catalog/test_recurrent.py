@@ -10,7 +10,7 @@ from catalog_graphs import Bench
 
 from netspec.catalog.layers import Layer
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import apply
+from netspec.compiler.ops.expressions import apply
 from netspec.tensortype import BATCH, ShapeError, TensorType, size
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -92,7 +92,7 @@ def test_layers_are_pytorchs(kind: str, bidirectional: bool) -> None:
 
 def gradient(bench: Bench, y: Value, wrt: list[Value], given: dict[str, Array]) -> list[Array]:
     from netspec.compiler.autodiff import gradients
-    from netspec.compiler.ops import Reduce
+    from netspec.compiler.ops.reduce import Reduce
 
     found = gradients(bench.graph, bench.scope.add(Reduce("sum", (0, 1)), y), wrt)
     values = bench.values({f"d{i}": value for i, value in enumerate(found) if value is not None}, given, **SIZES)

@@ -11,7 +11,8 @@ from catalog_graphs import Bench
 from netspec.catalog.losses import Loss
 from netspec.catalog.losses.sampled import Sampled, alias_table
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Contract, apply
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply
 from netspec.tensortype import ShapeError
 
 VALUES, FEATURES, ROWS = 11, 4, 6

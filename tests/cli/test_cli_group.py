@@ -210,13 +210,11 @@ def test_a_narrow_encoding_ends_nothing() -> None:
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["--version"], ["train", "--help"], ["lint"]], ids=" ".join)
 def test_words_alone_load_nothing_heavy(arguments: list[str]) -> None:
     program = f"""
-import sys
+import atexit, sys
 sys.argv = ["netspec", *{arguments!r}]
 from netspec.cli.main import main
-try:
-    main()
-finally:
-    print(sorted({HEAVY!r} & sys.modules.keys()), file=sys.stderr)
+atexit.register(lambda: print(sorted({HEAVY!r} & sys.modules.keys()), file=sys.stderr))
+main()
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=CHECKOUT, check=False)
     assert done.stderr.splitlines()[-1] == "[]"

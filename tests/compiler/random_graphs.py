@@ -11,24 +11,22 @@ from netspec.compiler.autodiff import gradients
 from netspec.compiler.formula.parse import parse
 from netspec.compiler.graph import Graph, GraphBuilder, Input, Op, Origin, Value, key_of
 from netspec.compiler.graph.interpreter import numpy_dtype
-from netspec.compiler.ops import (
-    Broadcast,
-    Cast,
-    Concat,
-    Contract,
-    Extent,
-    Gather,
-    Iota,
-    Map,
-    Pad,
-    Random,
-    Reduce,
-    Reshape,
-    Slice,
-    StopGradient,
-    Transpose,
-    apply,
-)
+from netspec.compiler.ops.broadcast import Broadcast
+from netspec.compiler.ops.cast import Cast
+from netspec.compiler.ops.concat import Concat
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.extent import Extent
+from netspec.compiler.ops.gather import Gather
+from netspec.compiler.ops.iota import Iota
+from netspec.compiler.ops.map import Map
+from netspec.compiler.ops.pad import Pad
+from netspec.compiler.ops.random import Random
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.slice import Slice
+from netspec.compiler.ops.stop_gradient import StopGradient
+from netspec.compiler.ops.transpose import Transpose
 from netspec.tensortype import BATCH, TensorType, bind, broadcast, size
 
 SIZES = {"B": 17, "N": 23}

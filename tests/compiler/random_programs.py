@@ -11,21 +11,19 @@ from random_graphs import STEPS, key_or_none
 
 from netspec.compiler.formula.parse import parse
 from netspec.compiler.graph import Graph, GraphBuilder, Op, Origin, Value
-from netspec.compiler.ops import (
-    Broadcast,
-    Cast,
-    Contract,
-    Gather,
-    Iota,
-    Map,
-    Pad,
-    Random,
-    Reduce,
-    Reshape,
-    Slice,
-    Transpose,
-    apply,
-)
+from netspec.compiler.ops.broadcast import Broadcast
+from netspec.compiler.ops.cast import Cast
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.gather import Gather
+from netspec.compiler.ops.iota import Iota
+from netspec.compiler.ops.map import Map
+from netspec.compiler.ops.pad import Pad
+from netspec.compiler.ops.random import Random
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.slice import Slice
+from netspec.compiler.ops.transpose import Transpose
 from netspec.tensortype import BATCH, TensorType, bind, size
 
 ROWS_OF_DATA = 40

@@ -8,17 +8,13 @@ from itertools import pairwise
 from netspec.compiler.autodiff import gradients
 from netspec.compiler.formula.parse import parse
 from netspec.compiler.graph import Graph, GraphBuilder, Origin, Value, key_of
-from netspec.compiler.ops import (
-    Contract,
-    Extent,
-    Gather,
-    Reduce,
-    Reshape,
-    StopGradient,
-    apply,
-    apply_all,
-    lower_formula,
-)
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply, apply_all, lower_formula
+from netspec.compiler.ops.extent import Extent
+from netspec.compiler.ops.gather import Gather
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.stop_gradient import StopGradient
 from netspec.tensortype import BATCH, TensorType, size
 
 MOMENTUM = "v = 0.9 * m - lr * d; p + v, v"

@@ -10,22 +10,20 @@ from test_random_programs import check
 
 from netspec.compiler.autodiff import gradients
 from netspec.compiler.graph import GraphBuilder, Value
-from netspec.compiler.ops import (
-    Broadcast,
-    Cast,
-    Concat,
-    Contract,
-    Extent,
-    Gather,
-    Iota,
-    Pad,
-    Random,
-    Reduce,
-    Reshape,
-    Slice,
-    Transpose,
-    apply,
-)
+from netspec.compiler.ops.broadcast import Broadcast
+from netspec.compiler.ops.cast import Cast
+from netspec.compiler.ops.concat import Concat
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.extent import Extent
+from netspec.compiler.ops.gather import Gather
+from netspec.compiler.ops.iota import Iota
+from netspec.compiler.ops.pad import Pad
+from netspec.compiler.ops.random import Random
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.slice import Slice
+from netspec.compiler.ops.transpose import Transpose
 from netspec.tensortype import BATCH, TensorType
 
 SCALAR = TensorType("float32", ())

@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from netspec import api
 from netspec.catalog.activations import Activation
 from netspec.cli.main import cli
-from netspec.compiler.ops import Contract
+from netspec.compiler.ops.contract import Contract
 from netspec.diagnostics import ChoiceError, NetspecError
 from netspec.export.formats import FORMATS
 from netspec.export.formats.numpy import Numpy

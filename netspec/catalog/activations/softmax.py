@@ -7,7 +7,9 @@ from typing import ClassVar
 from netspec.catalog.activations.activation import Activation
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Reduce, StopGradient, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.stop_gradient import StopGradient
 
 
 class Softmax(Activation):

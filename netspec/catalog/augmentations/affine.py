@@ -9,7 +9,8 @@ from netspec.catalog.formulas import with_numbers
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import parse
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Broadcast, Map
+from netspec.compiler.ops.broadcast import Broadcast
+from netspec.compiler.ops.map import Map
 from netspec.tensortype import BATCH
 
 Number: TypeAlias = "Value | float"

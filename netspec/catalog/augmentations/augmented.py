@@ -11,7 +11,9 @@ from netspec.catalog.augmentations.affine import IDENTITY, Affine
 from netspec.catalog.augmentations.kinds import Distorting, Geometric, ImageAugmentation, Pixelwise, Size
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Pad, Resample, Slice
+from netspec.compiler.ops.pad import Pad
+from netspec.compiler.ops.resample import Resample
+from netspec.compiler.ops.slice import Slice
 from netspec.data.augmentation import Augmentation
 from netspec.tensortype import known
 

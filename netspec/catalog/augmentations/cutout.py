@@ -10,7 +10,8 @@ from netspec.catalog.augmentations.kinds import Pixelwise, one_of
 from netspec.catalog.fields import Pair
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Reshape, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.reshape import Reshape
 from netspec.tensortype import BATCH, known
 
 

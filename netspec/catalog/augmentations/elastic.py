@@ -12,7 +12,9 @@ from netspec.catalog.augmentations.kinds import Distorting, Size
 from netspec.catalog.fields import AboveZero
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Contract, Random, apply
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.random import Random
 from netspec.tensortype import BATCH, ShapeError, TensorType
 
 if TYPE_CHECKING:

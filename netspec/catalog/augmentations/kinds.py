@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from netspec.catalog.augmentations.affine import Affine
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Mates, Random, Reshape, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.mates import Mates
+from netspec.compiler.ops.random import Random
+from netspec.compiler.ops.reshape import Reshape
 from netspec.data.augmentation import Augmentation
 from netspec.tensortype import BATCH
 

@@ -11,7 +11,10 @@ from netspec.catalog.augmentations.kinds import Mixing, Size, uniform
 from netspec.catalog.fields import AboveZero
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Iota, Reduce, Reshape, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.iota import Iota
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.reshape import Reshape
 from netspec.tensortype import BATCH, TensorType
 
 if TYPE_CHECKING:

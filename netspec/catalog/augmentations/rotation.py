@@ -10,7 +10,7 @@ from pydantic import Field
 from netspec.catalog.augmentations.affine import Affine, about_centre, affine
 from netspec.catalog.augmentations.kinds import Geometric, Size, between
 from netspec.catalog.scope import Scope
-from netspec.compiler.ops import apply
+from netspec.compiler.ops.expressions import apply
 
 
 class Rotation(Geometric):

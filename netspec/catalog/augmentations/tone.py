@@ -9,7 +9,8 @@ from pydantic import Field
 from netspec.catalog.augmentations.kinds import Pixelwise, between, of_samples
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Reduce, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.reduce import Reduce
 from netspec.tensortype import known, product
 
 

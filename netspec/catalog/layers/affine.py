@@ -13,7 +13,7 @@ from netspec.catalog.layers.axes import fixed, shown
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import apply
+from netspec.compiler.ops.expressions import apply
 from netspec.tensortype import Dim, ShapeError
 
 

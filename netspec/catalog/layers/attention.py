@@ -15,7 +15,12 @@ from netspec.catalog.layers.layer import Built, Layer, Sight
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
 from netspec.compiler.graph.arithmetic import constant
-from netspec.compiler.ops import Attend, Contract, OverSteps, Reshape, Transpose, apply
+from netspec.compiler.ops.attend import Attend
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.over_steps import OverSteps
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.transpose import Transpose
 from netspec.tensortype import Dim, ShapeError, known, lengths
 
 

@@ -12,7 +12,9 @@ from netspec.catalog.layers.axes import fixed, shown
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Extent, Moments, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.extent import Extent
+from netspec.compiler.ops.moments import Moments
 from netspec.tensortype import ShapeError, lengths, product
 
 

@@ -18,7 +18,9 @@ from netspec.catalog.scope import Scope
 from netspec.compiler.formula import Expr, Formula, Name, names
 from netspec.compiler.graph import Value
 from netspec.compiler.graph.arithmetic import constant
-from netspec.compiler.ops import Concat, OverSteps, apply, lower_formula
+from netspec.compiler.ops.concat import Concat
+from netspec.compiler.ops.expressions import apply, lower_formula
+from netspec.compiler.ops.over_steps import OverSteps
 from netspec.tensortype import Dim, ShapeError
 
 

@@ -24,8 +24,10 @@ from netspec.catalog.layers.windows import (
 )
 from netspec.catalog.scope import Incoming, Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Conv, Reshape, Take, apply
-from netspec.compiler.ops.take import NONE
+from netspec.compiler.ops.conv import Conv
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.take import NONE, Take
 from netspec.tensortype import ShapeError, known, lengths
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from netspec.catalog.layers.axes import last_length
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Contract, Reshape, UnfoldSteps
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.unfold_steps import UnfoldSteps
 from netspec.tensortype import ShapeError
 
 

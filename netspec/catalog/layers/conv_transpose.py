@@ -15,7 +15,8 @@ from netspec.catalog.layers.layer import Layer
 from netspec.catalog.layers.windows import Extents, Padding, check_groups, each_axis, space_of
 from netspec.catalog.scope import Incoming, Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import ConvInput, apply
+from netspec.compiler.ops.conv import ConvInput
+from netspec.compiler.ops.expressions import apply
 from netspec.compiler.ops.windows import Window
 from netspec.tensortype import ShapeError, known
 

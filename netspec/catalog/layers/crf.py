@@ -18,7 +18,16 @@ from netspec.catalog.metrics.accuracy import first_largest
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import GraphBuilder, Value
 from netspec.compiler.graph.arithmetic import constant
-from netspec.compiler.ops import Contract, OverSteps, Pad, Reduce, ReduceSteps, Reshape, Slice, Transpose, apply, scan
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.over_steps import OverSteps
+from netspec.compiler.ops.pad import Pad
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.reduce_steps import ReduceSteps
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.scan import scan
+from netspec.compiler.ops.slice import Slice
+from netspec.compiler.ops.transpose import Transpose
 from netspec.data.fieldtype import FieldType
 from netspec.data.text.tags import may_begin, may_end, may_follow
 from netspec.tensortype import Dim, ShapeError, TensorType

@@ -14,7 +14,7 @@ from netspec.catalog.layers.layer import Layer
 from netspec.catalog.layers.product import product
 from netspec.catalog.scope import Scope, Units
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import apply
+from netspec.compiler.ops.expressions import apply
 from netspec.tensortype import Dim, ShapeError, lengths
 
 

@@ -14,7 +14,8 @@ from netspec.catalog.layers.layer import Layer
 from netspec.catalog.layers.windows import Extents, Padding, space_of, windows_on
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Conv, apply
+from netspec.compiler.ops.conv import Conv
+from netspec.compiler.ops.expressions import apply
 from netspec.tensortype import known
 
 

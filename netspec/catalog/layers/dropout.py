@@ -12,7 +12,7 @@ from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import parse
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Random
+from netspec.compiler.ops.random import Random
 
 
 class Dropout(Layer):

@@ -8,7 +8,8 @@ from netspec.catalog.layers.layer import Layer
 from netspec.catalog.layers.windows import space_of
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Pool, Reshape
+from netspec.compiler.ops.pool import Pool
+from netspec.compiler.ops.reshape import Reshape
 from netspec.compiler.ops.windows import Window
 
 

@@ -11,7 +11,9 @@ from netspec.catalog.initializers import Zeros
 from netspec.catalog.layers.recurrent import Gated, Prepared, Step, gate
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Contract, Slice, apply
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.slice import Slice
 
 
 class Gru(Gated):

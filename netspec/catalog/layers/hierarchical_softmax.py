@@ -17,7 +17,11 @@ from netspec.catalog.losses.sampled import Linear
 from netspec.catalog.losses.targets import total
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Contract, Lookup, Slice, Transpose, apply
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.lookup import Lookup
+from netspec.compiler.ops.slice import Slice
+from netspec.compiler.ops.transpose import Transpose
 from netspec.data.fieldtype import FieldType
 from netspec.tensortype import Dim, ShapeError
 

@@ -14,7 +14,10 @@ from netspec.catalog.layers.windows import divisors
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import parse
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import GroupSum, Reshape, StopGradient, apply, lower_formula
+from netspec.compiler.ops.expressions import apply, lower_formula
+from netspec.compiler.ops.group_sum import GroupSum
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.stop_gradient import StopGradient
 from netspec.tensortype import Dim, ShapeError, product
 
 _STANDARDIZED = "d = x - mean(x); d / sqrt(mean(d * d) + {epsilon!r})"

@@ -14,8 +14,12 @@ from netspec.catalog.layers.layer import Layer
 from netspec.catalog.layers.windows import Extents, Padding, space_of, windows_on
 from netspec.catalog.scope import Incoming, Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Conv, Reshape, Route, Transpose, apply
+from netspec.compiler.ops.conv import Conv
+from netspec.compiler.ops.expressions import apply
 from netspec.compiler.ops.plans import Patches, Unfold
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.route import Route
+from netspec.compiler.ops.transpose import Transpose
 from netspec.compiler.ops.windows import Window, axes_of
 from netspec.tensortype import known
 

@@ -13,7 +13,10 @@ from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import parse
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import ChannelWindow, Map, Reshape, apply
+from netspec.compiler.ops.channel_window import ChannelWindow
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.map import Map
+from netspec.compiler.ops.reshape import Reshape
 from netspec.tensortype import product
 
 _DIVIDED = parse("x * (k + alpha * s) ** -beta", ("x", "s", "k", "alpha", "beta"))

@@ -11,7 +11,8 @@ from netspec.catalog.layers.dense import net_input
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Slice, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.slice import Slice
 
 
 class Maxout(Layer):

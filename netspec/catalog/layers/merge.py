@@ -11,8 +11,8 @@ from netspec.catalog.layers.axes import shown
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Concat as ConcatOp
-from netspec.compiler.ops import apply
+from netspec.compiler.ops.concat import Concat as ConcatOp
+from netspec.compiler.ops.expressions import apply
 from netspec.tensortype import Dim, ShapeError, broadcast, lengths
 
 

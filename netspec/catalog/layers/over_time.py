@@ -8,7 +8,9 @@ from netspec.catalog.layers.axes import fixed, last_length
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import ReduceSteps, Reshape, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.reduce_steps import ReduceSteps
+from netspec.compiler.ops.reshape import Reshape
 
 
 class OverTime(Layer):

@@ -12,7 +12,8 @@ from netspec.catalog.layers.axes import fixed, shown
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Pad, Slice
+from netspec.compiler.ops.pad import Pad
+from netspec.compiler.ops.slice import Slice
 from netspec.tensortype import Dim, ShapeError
 
 Pair: TypeAlias = tuple[int, int]

@@ -12,8 +12,8 @@ from netspec.catalog.layers.layer import Layer
 from netspec.catalog.layers.windows import Extents, each_axis, space_of
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Route
 from netspec.compiler.ops.plans import Unfold
+from netspec.compiler.ops.route import Route
 from netspec.tensortype import ShapeError, known
 
 

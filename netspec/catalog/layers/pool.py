@@ -10,7 +10,7 @@ from netspec.catalog.layers.layer import Layer
 from netspec.catalog.layers.windows import Extents, Padding, space_of, windows_on
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Pool
+from netspec.compiler.ops.pool import Pool
 from netspec.compiler.ops.windows import axes_of
 from netspec.tensortype import ShapeError
 

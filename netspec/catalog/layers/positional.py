@@ -14,7 +14,11 @@ from netspec.catalog.layers.layer import Layer, Sight
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import parse
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Broadcast, Contract, Iota, Reshape, apply, lower_formula
+from netspec.compiler.ops.broadcast import Broadcast
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply, lower_formula
+from netspec.compiler.ops.iota import Iota
+from netspec.compiler.ops.reshape import Reshape
 from netspec.tensortype import Dim, ShapeError, known, lengths
 
 _WAVES = "w = t * exp({rate!r} * floor(column() / 2)); where(column() - 2 * floor(column() / 2) < 1, sin(w), cos(w))"

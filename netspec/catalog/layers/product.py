@@ -8,7 +8,13 @@ from netspec.catalog.losses.targets import HOT
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import parse
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Cast, Contract, Iota, Lookup, Map, MaskNumbers, Reshape
+from netspec.compiler.ops.cast import Cast
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.iota import Iota
+from netspec.compiler.ops.lookup import Lookup
+from netspec.compiler.ops.map import Map
+from netspec.compiler.ops.mask_numbers import MaskNumbers
+from netspec.compiler.ops.reshape import Reshape
 
 HOT_ROWS: Final = Map(parse(HOT, ("c", "t")))
 

@@ -13,7 +13,10 @@ from netspec.catalog.layers.axes import fixed, shown
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Reduce, Reshape, Transpose, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.transpose import Transpose
 from netspec.tensortype import ShapeError
 
 

@@ -18,7 +18,11 @@ from netspec.catalog.layers.product import product
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import GraphBuilder, Value
 from netspec.compiler.graph.arithmetic import constant
-from netspec.compiler.ops import Concat, Reshape, Slice, apply, scan
+from netspec.compiler.ops.concat import Concat
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.scan import scan
+from netspec.compiler.ops.slice import Slice
 from netspec.tensortype import BATCH, Dim, ShapeError, TensorType
 
 BACKWARD = "backward_"

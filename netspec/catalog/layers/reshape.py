@@ -11,7 +11,7 @@ from netspec.catalog.layers.axes import fixed, shown
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Reshape as ReshapeOp
+from netspec.compiler.ops.reshape import Reshape as ReshapeOp
 from netspec.tensortype import ShapeError, product, show_shape
 
 

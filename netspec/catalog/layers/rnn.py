@@ -13,7 +13,8 @@ from netspec.catalog.initializers import Zeros
 from netspec.catalog.layers.recurrent import Gated, Prepared, Step
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Contract, apply
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply
 
 
 class Rnn(Gated):

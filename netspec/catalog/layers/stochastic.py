@@ -11,8 +11,11 @@ from netspec.catalog.layers.axes import shown
 from netspec.catalog.layers.layer import Layer
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Random, Route, apply, over_lengths
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.over_steps import over_lengths
 from netspec.compiler.ops.plans import Spread
+from netspec.compiler.ops.random import Random
+from netspec.compiler.ops.route import Route
 from netspec.tensortype import BATCH, Dim, ShapeError, lengths
 
 

@@ -10,8 +10,8 @@ from netspec.catalog.layers.layer import Layer
 from netspec.catalog.layers.windows import Extents, each_axis, space_of
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Route
 from netspec.compiler.ops.plans import Linear, Nearest
+from netspec.compiler.ops.route import Route
 
 
 class Upsampling(Layer):

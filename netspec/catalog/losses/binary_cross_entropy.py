@@ -14,7 +14,7 @@ from netspec.catalog.losses.loss import Loss
 from netspec.catalog.losses.targets import numbers, row_sum, total
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import apply
+from netspec.compiler.ops.expressions import apply
 
 
 class BinaryCrossEntropy(Loss):

@@ -15,7 +15,8 @@ from netspec.catalog.losses.loss import Loss
 from netspec.catalog.losses.targets import classes, is_category, labels, numbers, row_sum, total
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Extent, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.extent import Extent
 from netspec.data.fieldtype import FieldType
 from netspec.tensortype import ShapeError, Size, TensorType
 

@@ -11,7 +11,7 @@ from netspec.catalog.scope import Scope
 from netspec.compiler.formula import FormulaError, parse
 from netspec.compiler.formula.expr import names
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Reshape
+from netspec.compiler.ops.reshape import Reshape
 from netspec.tensortype import ShapeError, show_shape
 
 

@@ -11,7 +11,8 @@ from netspec.catalog.losses.loss import Loss
 from netspec.catalog.losses.targets import classes, is_category, labels, mean, numbers, row_sum, total
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Reduce, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.reduce import Reduce
 
 
 class Hinge(Loss):

@@ -17,7 +17,15 @@ from netspec.catalog.losses.targets import classes, labels, real, row_sum, total
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import parse
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Contract, ContractRows, DrawRows, Lookup, Map, Random, Reshape, Transpose, apply
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.contract_rows import ContractRows
+from netspec.compiler.ops.draw_rows import DrawRows
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.lookup import Lookup
+from netspec.compiler.ops.map import Map
+from netspec.compiler.ops.random import Random
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.transpose import Transpose
 from netspec.data.fieldtype import FieldType
 from netspec.tensortype import Dim, DType, ShapeError, TensorType
 

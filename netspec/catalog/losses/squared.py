@@ -8,7 +8,7 @@ from netspec.catalog.losses.loss import Loss
 from netspec.catalog.losses.targets import mean, numbers, total
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import apply
+from netspec.compiler.ops.expressions import apply
 
 
 class SquaredError(Loss):

@@ -8,7 +8,12 @@ from netspec.catalog.formulas import lower, with_numbers
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import parse
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Cast, Extent, Iota, Reduce, Reshape, apply
+from netspec.compiler.ops.cast import Cast
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.extent import Extent
+from netspec.compiler.ops.iota import Iota
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.reshape import Reshape
 from netspec.tensortype import Dim, Size, product
 
 HOT: Final = "where(c == t, 1, 0)"

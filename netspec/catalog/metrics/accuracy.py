@@ -13,7 +13,8 @@ from netspec.catalog.metrics.metric import PLAIN, Reading, Summed
 from netspec.catalog.scope import Scope
 from netspec.compiler.formula import parse
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Reduce, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.reduce import Reduce
 from netspec.data.fieldtype import FieldType
 from netspec.tensortype import ShapeError, TensorType
 

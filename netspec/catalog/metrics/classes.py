@@ -13,7 +13,8 @@ from netspec.catalog.metrics.metric import PLAIN, Collected, Reading
 from netspec.catalog.metrics.rows import side_by_side
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Extent, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.extent import Extent
 from netspec.data.fieldtype import FieldType
 from netspec.tensortype import ShapeError, Size, TensorType
 

@@ -12,7 +12,8 @@ from netspec.catalog.metrics.rows import side_by_side
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
 from netspec.compiler.graph.arithmetic import constant
-from netspec.compiler.ops import OverSteps, Reshape
+from netspec.compiler.ops.over_steps import OverSteps
+from netspec.compiler.ops.reshape import Reshape
 from netspec.data.fieldtype import FieldType
 from netspec.data.text.tags import letter_and_type
 from netspec.tensortype import ShapeError, TensorType, lengths

@@ -11,7 +11,7 @@ from netspec.catalog.metrics.metric import PLAIN, Collected, Reading, Summed
 from netspec.catalog.metrics.rows import side_by_side
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import apply
+from netspec.compiler.ops.expressions import apply
 
 if TYPE_CHECKING:
     from netspec.catalog.metrics.metric import Rows

@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 from netspec.catalog.metrics.metric import Inspected
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Reduce, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.reduce import Reduce
 
 
 class GradientNorm(Inspected):

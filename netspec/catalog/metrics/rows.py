@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Concat, Reshape
+from netspec.compiler.ops.concat import Concat
+from netspec.compiler.ops.reshape import Reshape
 from netspec.tensortype import product
 
 

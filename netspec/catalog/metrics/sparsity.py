@@ -9,7 +9,7 @@ from netspec.catalog.losses.targets import mean
 from netspec.catalog.metrics.metric import Inspected
 from netspec.catalog.scope import Scope
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import apply
+from netspec.compiler.ops.expressions import apply
 
 
 class Sparsity(Inspected):

@@ -10,7 +10,9 @@ from netspec.catalog.fields import NotNegative
 from netspec.catalog.optimizers.rule import Rule, signalled
 from netspec.catalog.scope import Scope, Units
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import Reduce, StopGradient, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.stop_gradient import StopGradient
 
 
 class HebbianRule(Rule):

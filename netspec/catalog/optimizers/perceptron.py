@@ -10,7 +10,7 @@ from netspec.catalog.fields import NotNegative
 from netspec.catalog.optimizers.rule import Rule, signalled
 from netspec.catalog.scope import Scope, Units
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import apply
+from netspec.compiler.ops.expressions import apply
 
 
 class PerceptronRule(Rule):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 from netspec.catalog.optimizers.optimizer import Optimizer
 from netspec.catalog.scope import Scope, Units
 from netspec.compiler.graph import Value
-from netspec.compiler.ops import StopGradient, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.stop_gradient import StopGradient
 
 if TYPE_CHECKING:
     from netspec.catalog.optimizers.optimizer import Count, Real

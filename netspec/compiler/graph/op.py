@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar, cast
 
+from netspec.registry import Registry
 from netspec.tensortype import Dim, Layout, Size, TensorType
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     Array: TypeAlias = npt.NDArray[Any]
     Real: TypeAlias = type[np.floating[Any]]
 
-OPS: dict[str, type[Op]] = {}
+OPS: Registry[type[Op]] = Registry("ops")
+"""Every op by name."""
 PARTS: dict[str, type[Any]] = {}
 """Frozen dataclasses that stand in attributes of ops, by name; `part` adds one."""
 
@@ -46,9 +48,7 @@ class Op:
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
         if "name" in vars(cls):
-            if cls.name in OPS and OPS[cls.name].__qualname__ != cls.__qualname__:
-                raise TypeError(f"two ops are called `{cls.name}`")
-            OPS[cls.name] = cls
+            OPS.join(cls.name, cls)
 
     @abstractmethod
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:

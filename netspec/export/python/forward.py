@@ -9,22 +9,20 @@ from netspec.compiler.formula import Constant, substitute
 from netspec.compiler.graph import Node, Value, key_of, role_of
 from netspec.compiler.graph.node import Input
 from netspec.compiler.graph.op import Op
-from netspec.compiler.ops import (
-    Broadcast,
-    Cast,
-    Concat,
-    Contract,
-    Extent,
-    Gather,
-    Iota,
-    Map,
-    Pad,
-    Reduce,
-    Reshape,
-    Slice,
-    StopGradient,
-    Transpose,
-)
+from netspec.compiler.ops.broadcast import Broadcast
+from netspec.compiler.ops.cast import Cast
+from netspec.compiler.ops.concat import Concat
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.extent import Extent
+from netspec.compiler.ops.gather import Gather
+from netspec.compiler.ops.iota import Iota
+from netspec.compiler.ops.map import Map
+from netspec.compiler.ops.pad import Pad
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.slice import Slice
+from netspec.compiler.ops.stop_gradient import StopGradient
+from netspec.compiler.ops.transpose import Transpose
 from netspec.export.format import Model
 from netspec.export.python.expressions import LONGEST, PRODUCT, Text, Writer, number, unsupported
 from netspec.tensortype import Dim

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from netspec.compiler.graph import Node
-from netspec.compiler.ops import GroupSum, Lookup, Route
+from netspec.compiler.ops.group_sum import GroupSum
+from netspec.compiler.ops.lookup import Lookup
 from netspec.compiler.ops.plans import Linear, Nearest, Patches, Unfold
+from netspec.compiler.ops.route import Route
 from netspec.export.python.expressions import Text, packed, unsupported
 from netspec.export.python.forward import Forward, writes
 from netspec.export.python.windows import TAPS, windows_text

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from netspec.compiler.graph import Node
-from netspec.compiler.ops import ChannelWindow, Conv, ConvInput, Pool, Take
+from netspec.compiler.ops.channel_window import ChannelWindow
+from netspec.compiler.ops.conv import Conv, ConvInput
+from netspec.compiler.ops.pool import Pool
+from netspec.compiler.ops.take import Take
 from netspec.compiler.ops.windows import Share, Window
 from netspec.export.python.expressions import Text, packed, unsupported
 from netspec.export.python.forward import Forward, writes

@@ -13,7 +13,10 @@ from netspec.compiler.formula.parse import parse
 from netspec.compiler.graph import Graph, GraphBuilder, Origin, UnsupportedError, key_of
 from netspec.compiler.graph.interpreter import interpret
 from netspec.compiler.graph.verify import verify
-from netspec.compiler.ops import Contract, Gather, Reduce, apply, lower_formula
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply, lower_formula
+from netspec.compiler.ops.gather import Gather
+from netspec.compiler.ops.reduce import Reduce
 from netspec.tensortype import BATCH, ShapeError, TensorType
 
 VECTOR = TensorType("float32", (5,))

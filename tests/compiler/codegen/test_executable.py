@@ -20,7 +20,14 @@ from netspec.compiler.graph import Graph, GraphBuilder, Value, key_of
 from netspec.compiler.graph.lowering import Access, Call, Scratch
 from netspec.compiler.graph.printer import show
 from netspec.compiler.kernels.processor import Tile
-from netspec.compiler.ops import Broadcast, Contract, Conv, Extent, Gather, Reduce, Reshape, apply
+from netspec.compiler.ops.broadcast import Broadcast
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.conv import Conv
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.extent import Extent
+from netspec.compiler.ops.gather import Gather
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.reshape import Reshape
 from netspec.compiler.ops.windows import Window
 from netspec.compiler.passes import optimize
 from netspec.tensortype import BATCH, TensorType, known, size

@@ -14,7 +14,9 @@ from netspec.compiler.codegen.schedule import BY_SAMPLES, Schedule
 from netspec.compiler.graph import GraphBuilder
 from netspec.compiler.graph.lowering import Access, Buffer, Call, Split
 from netspec.compiler.kernels.transpose import transpose_kernel, transpose_words
-from netspec.compiler.ops import Contract, Reduce, apply
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.reduce import Reduce
 from netspec.tensortype import BATCH, TensorType
 
 NODE = GraphBuilder().input("x", TensorType("float32", ()), "constant").node

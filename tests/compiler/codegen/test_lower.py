@@ -7,7 +7,11 @@ import pytest
 from netspec.compiler.codegen.lower import Lowered, lower
 from netspec.compiler.graph import Graph, GraphBuilder, UnsupportedError, Value
 from netspec.compiler.kernels.processor import Tile
-from netspec.compiler.ops import Cast, Contract, Gather, Reshape, apply
+from netspec.compiler.ops.cast import Cast
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.gather import Gather
+from netspec.compiler.ops.reshape import Reshape
 from netspec.compiler.passes import optimize
 from netspec.tensortype import BATCH, TensorType, size
 

@@ -14,7 +14,8 @@ from netspec.compiler.codegen.executable import Executable, prepare
 from netspec.compiler.graph import Graph, GraphBuilder, Node, UnsupportedError, Value
 from netspec.compiler.graph.lowering import Access, Call
 from netspec.compiler.kernels.processor import Tile
-from netspec.compiler.ops import Contract, apply
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply
 from netspec.compiler.passes import optimize
 from netspec.tensortype import TensorType, bind, known
 

@@ -14,7 +14,11 @@ from netspec.compiler.graph.op import PARTS, part
 from netspec.compiler.graph.parser import GraphSyntaxError, parse, same
 from netspec.compiler.graph.printer import show, show_attribute
 from netspec.compiler.graph.verify import verify
-from netspec.compiler.ops import Concat, Map, Reshape, Transpose, apply
+from netspec.compiler.ops.concat import Concat
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.map import Map
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.transpose import Transpose
 from netspec.compiler.passes.fuse_maps import FuseMaps
 from netspec.compiler.passes.simplify import Simplify
 from netspec.tensortype import BATCH, Layout, TensorType, size

@@ -8,7 +8,11 @@ import pytest
 from netspec.compiler.graph import GraphBuilder
 from netspec.compiler.graph.interpreter import interpret
 from netspec.compiler.graph.verify import GraphError
-from netspec.compiler.ops import Extent, Gather, Reduce, Transpose, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.extent import Extent
+from netspec.compiler.ops.gather import Gather
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.transpose import Transpose
 from netspec.tensortype import BATCH, TensorType, size
 
 

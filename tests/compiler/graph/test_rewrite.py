@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 
 from netspec.compiler.formula.parse import parse
-from netspec.compiler.graph import OPS, GraphBuilder, Node, Op, Origin, Value, key_of
+from netspec.compiler.graph import GraphBuilder, Node, Op, Origin, Value, key_of
 from netspec.compiler.graph.arithmetic import add, constant
 from netspec.compiler.graph.op import make
 from netspec.compiler.graph.rewrite import Rewrite, rebuild, rewrite
 from netspec.compiler.graph.verify import verify
-from netspec.compiler.ops import Map, Transpose, apply
+from netspec.compiler.ops import OPS
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.map import Map
+from netspec.compiler.ops.transpose import Transpose
 from netspec.tensortype import TensorType
 
 MATRIX = TensorType("float32", (3, 4))
@@ -76,6 +79,6 @@ def test_arithmetic_below_the_ops() -> None:
 
 
 def test_two_ops_cannot_have_one_name() -> None:
-    with pytest.raises(TypeError, match="two ops are called `map`"):
+    with pytest.raises(TypeError, match="two of ops are called `map`"):
         type("Other", (Op,), {"name": "map"})
     assert OPS["map"] is Map

@@ -8,7 +8,8 @@ import pytest
 
 from netspec.compiler.graph import Graph, GraphBuilder, Node
 from netspec.compiler.graph.verify import GraphError, verify
-from netspec.compiler.ops import Transpose, apply
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.transpose import Transpose
 from netspec.tensortype import TensorType
 
 MATRIX = TensorType("float32", (3, 4))

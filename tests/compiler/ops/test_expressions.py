@@ -9,7 +9,9 @@ from netspec.compiler.formula.evaluate import evaluate
 from netspec.compiler.formula.parse import parse
 from netspec.compiler.graph import GraphBuilder
 from netspec.compiler.graph.interpreter import interpret
-from netspec.compiler.ops import Map, Reduce, apply, apply_all, lower_formula
+from netspec.compiler.ops.expressions import apply, apply_all, lower_formula
+from netspec.compiler.ops.map import Map
+from netspec.compiler.ops.reduce import Reduce
 from netspec.tensortype import BATCH, ShapeError, TensorType
 
 TYPES = {

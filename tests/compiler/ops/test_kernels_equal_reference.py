@@ -10,13 +10,20 @@ import pytest
 from compiled import Compiled, assert_close, assert_same_bits
 
 import netspec.compiler.passes
-from netspec.compiler.graph import OPS, Graph, GraphBuilder, Op, Sample, UnsupportedError, Value
+from netspec.compiler.graph import Graph, GraphBuilder, Op, Sample, UnsupportedError, Value
 from netspec.compiler.graph.interpreter import interpret
 from netspec.compiler.graph.parser import parse, same
 from netspec.compiler.graph.printer import show
 from netspec.compiler.graph.verify import verify
-from netspec.compiler.ops import Cast, Gather, Iota, Pool, Random, Reshape, Transpose
+from netspec.compiler.ops import OPS
+from netspec.compiler.ops.cast import Cast
+from netspec.compiler.ops.gather import Gather
+from netspec.compiler.ops.iota import Iota
+from netspec.compiler.ops.pool import Pool
+from netspec.compiler.ops.random import Random
+from netspec.compiler.ops.reshape import Reshape
 from netspec.compiler.ops.rows import Rows
+from netspec.compiler.ops.transpose import Transpose
 from netspec.compiler.ops.windows import Window
 from netspec.tensortype import BATCH, LANES, Dim, Size, TensorType, size
 

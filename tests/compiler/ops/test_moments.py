@@ -9,7 +9,9 @@ import pytest
 from compiled import Compiled, assert_same_bits
 
 from netspec.compiler.graph import Graph, GraphBuilder
-from netspec.compiler.ops import Gather, Moments, Pool
+from netspec.compiler.ops.gather import Gather
+from netspec.compiler.ops.moments import Moments
+from netspec.compiler.ops.pool import Pool
 from netspec.compiler.ops.windows import Window
 from netspec.tensortype import BATCH, LANES, TensorType, size
 

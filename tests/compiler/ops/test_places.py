@@ -9,22 +9,19 @@ from compiled import Compiled, assert_close, assert_same_bits, steps_of
 from netspec.compiler.formula.parse import parse
 from netspec.compiler.graph import Graph, GraphBuilder, Op
 from netspec.compiler.graph.interpreter import interpret
-from netspec.compiler.ops import (
-    ContractRows,
-    Gather,
-    Lengths,
-    Lookup,
-    MaskNumbers,
-    MergeRows,
-    MixRows,
-    OverSteps,
-    ReduceSteps,
-    ScatterAdd,
-    Steps,
-    Transpose,
-    UpdateRows,
-    apply,
-)
+from netspec.compiler.ops.contract_rows import ContractRows, MixRows
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.gather import Gather
+from netspec.compiler.ops.lengths import Lengths
+from netspec.compiler.ops.lookup import Lookup
+from netspec.compiler.ops.mask_numbers import MaskNumbers
+from netspec.compiler.ops.merge_rows import MergeRows
+from netspec.compiler.ops.over_steps import OverSteps
+from netspec.compiler.ops.reduce_steps import ReduceSteps
+from netspec.compiler.ops.scatter_add import ScatterAdd
+from netspec.compiler.ops.steps import Steps
+from netspec.compiler.ops.transpose import Transpose
+from netspec.compiler.ops.update_rows import UpdateRows
 from netspec.tensortype import BATCH, COLUMNS, TensorType, size
 
 VALUES, COLUMNS_OF_TABLE, ROWS_OF_DATA = 9, 21, 50

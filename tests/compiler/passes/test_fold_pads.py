@@ -8,7 +8,9 @@ import pytest
 from netspec.compiler.graph import Graph, GraphBuilder
 from netspec.compiler.graph.interpreter import interpret
 from netspec.compiler.graph.verify import verify
-from netspec.compiler.ops import Conv, ConvInput, ConvWeight, Pad, Slice
+from netspec.compiler.ops.conv import Conv, ConvInput, ConvWeight
+from netspec.compiler.ops.pad import Pad
+from netspec.compiler.ops.slice import Slice
 from netspec.compiler.ops.windows import Window
 from netspec.compiler.passes.simplify import Simplify
 from netspec.tensortype import BATCH, TensorType

@@ -13,8 +13,11 @@ from netspec.compiler.graph.node import shapes_of
 from netspec.compiler.graph.parser import parse, same
 from netspec.compiler.graph.printer import show
 from netspec.compiler.graph.verify import verify
-from netspec.compiler.ops import Contract, Reshape, Transpose, apply
+from netspec.compiler.ops.contract import Contract
+from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.reshape import Reshape
 from netspec.compiler.ops.rows import Rows
+from netspec.compiler.ops.transpose import Transpose
 from netspec.compiler.passes import optimize, passes
 from netspec.compiler.passes.own_outputs import OwnOutputs, overlaps
 from netspec.tensortype import TensorType

@@ -8,7 +8,7 @@ import pytest
 from netspec.compiler.graph import Graph
 from netspec.compiler.graph.interpreter import interpret
 from netspec.compiler.graph.verify import verify
-from netspec.compiler.ops import Conv
+from netspec.compiler.ops.conv import Conv
 from netspec.compiler.passes import optimize
 from netspec.spec.document import load
 from netspec.train.engine import Engine

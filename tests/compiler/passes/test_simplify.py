@@ -11,21 +11,18 @@ from netspec.compiler.graph import Graph, GraphBuilder, Value
 from netspec.compiler.graph.arithmetic import constant
 from netspec.compiler.graph.printer import show
 from netspec.compiler.graph.verify import verify
-from netspec.compiler.ops import (
-    Broadcast,
-    Cast,
-    Extent,
-    Iota,
-    Map,
-    Pad,
-    Reduce,
-    Reshape,
-    Slice,
-    StopGradient,
-    Transpose,
-    apply,
-    apply_all,
-)
+from netspec.compiler.ops.broadcast import Broadcast
+from netspec.compiler.ops.cast import Cast
+from netspec.compiler.ops.expressions import apply, apply_all
+from netspec.compiler.ops.extent import Extent
+from netspec.compiler.ops.iota import Iota
+from netspec.compiler.ops.map import Map
+from netspec.compiler.ops.pad import Pad
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.reshape import Reshape
+from netspec.compiler.ops.slice import Slice
+from netspec.compiler.ops.stop_gradient import StopGradient
+from netspec.compiler.ops.transpose import Transpose
 from netspec.compiler.passes.fuse_maps import FuseMaps
 from netspec.compiler.passes.simplify import Simplify
 from netspec.tensortype import BATCH, TensorType
