@@ -17,7 +17,7 @@ from netspec.catalog.schedules import Schedule
 from netspec.data.field import Field
 from netspec.data.section import DataSection
 from netspec.data.source import Source
-from netspec.schema.kinds import TEXT, Families, only_known, opened
+from netspec.schema.kinds import TEXT, Families, opened
 from netspec.schema.models import INTERPOLATED, Models, Schema, any_of, keys, told
 from netspec.spec import binding, blocks, cells, definitions, expectations, items, topology
 from netspec.spec.decoding import DecodeSection
@@ -51,16 +51,20 @@ def schema() -> Schema:
     """
     models = Models()
     families = Families(models)
-    for family in (Activation, Optimizer, Schedule, Source, Augmentation, Field):
+    for family in (Activation, Optimizer, Schedule, Source, Field):
         families.item(family)
+    families.item(Augmentation, listed=True)
     _initializer(families)
     _layer(families)
     _bound(families, "loss", Loss)
     _bound(families, "metric", Metric)
     defs = families.defs
-    known = {name: defs[name] for name in ("activation", "layer", "loss")}
-    for name, item in known.items():
-        defs[name] = opened(item)
+    for name in ("activation", "layer", "loss"):
+        defs[f"known {name}"], defs[name] = defs[name], opened(defs[name])
+    known, any_kind = (
+        _with_kinds(_strict_layer(_ref("known layer"), _ref("known activation")), _ref("known loss")),
+        _with_kinds(_ref("layer"), _ref("loss")),
+    )
     properties = keys(KEYS, _sections(models))["properties"]
     properties |= {key: {**properties[key], "examples": given} for key, given in _EXAMPLES.items()}
     return {
@@ -73,7 +77,8 @@ def schema() -> Schema:
         "additionalProperties": False,
         "dependentRequired": {"network": ["netspec"]},
         "if": {"required": ["network"], "not": {"anyOf": [{"required": [key]} for key in OWN]}},
-        "then": _strict(known),
+        "then": known,
+        "else": any_kind,
         "$defs": dict(sorted({**defs, **models.inner, **_common()}.items())),
     }
 
@@ -106,13 +111,17 @@ _EXAMPLES: Final[Mapping[str, list[Any]]] = {
     "data": [{"source": "mnist", "split": {"validation": 5000}}],
     "network": [{"inputs": {"image": [28, 28, 1]}, "layers": ["flatten", {"dense": 10}]}],
     "loss": ["cross_entropy"],
-    "optimizer": [{"adam": {"lr": 0.001}}],
-    "schedule": [{"cosine": {"warmup": 500}}],
+    "optimizer": ["adam"],
+    "schedule": ["cosine"],
     "metrics": [["accuracy"]],
     "decode": [{"input": "previous", "output": "logits"}],
     "train": [{"epochs": 20, "batch": 64}],
     "expect": [{"parameters": 4810, "test": {"accuracy": ">= 0.97"}}],
 }
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
 
 
 def _common() -> dict[str, Schema]:
@@ -128,7 +137,7 @@ def _initializer(families: Families) -> None:
 
 def _layer(families: Families) -> None:
     """A layer, which may be an activation, with the keys that every layer takes."""
-    initial: Schema = {"$ref": "#/$defs/initializer"}
+    initial: Schema = _ref("initializer")
     by_weight: Schema = {"type": "object", "additionalProperties": initial}
     values: dict[str, Schema] = {
         "name": {"type": "string", "pattern": "^[A-Za-z_0-9]+$|\\$\\{", "examples": ["encoder"]},
@@ -141,7 +150,7 @@ def _layer(families: Families) -> None:
         "regularize": {**families.models.map(Regularize), "examples": [{"l2": 1e-4}]},
     }
     common = keys(items.COMMON, values)["properties"]
-    families.together("layer", {"layer": Layer.kinds, "activation": Activation.kinds}, common)
+    families.together("layer", {"layer": Layer.kinds, "activation": Activation.kinds}, common, listed=True)
 
 
 def _bound(families: Families, what: str, family: type[Loss | Metric]) -> None:
@@ -158,27 +167,26 @@ def _bound(families: Families, what: str, family: type[Loss | Metric]) -> None:
     }
     meanings = binding.KEYS[what]
     extra = keys(meanings, {key: values[key] for key in values.keys() & meanings.keys()})["properties"]
-    families.item(family, extra)
+    families.item(family, extra, listed=True)
 
 
 def _sections(models: Models) -> dict[str, Schema]:
     """What each key at the top takes."""
-    layers: Schema = {"type": "array", "items": {"$ref": "#/$defs/layer"}, "minItems": 1}
+    layers: Schema = {"type": "array", "minItems": 1}
     return {
         "netspec": {"const": VERSION},
         "name": {"type": "string", "pattern": f"^{NAME.pattern}$|\\$\\{{"},
         "include": any_of(TEXT, _NAMES),
         "vars": {"type": "object"},
-        "blocks": _by_name(_block(layers)),
+        "blocks": _by_name(_block({**layers, "items": _ref("layer")})),
         "cells": _by_name(_cell()),
         "activations": _by_name(_formula()),
         "losses": _by_name(_formula()),
         "data": models.map(DataSection),
         "network": _network(layers),
-        "loss": _one_or_more("loss"),
-        "optimizer": {"$ref": "#/$defs/optimizer"},
-        "schedule": {"$ref": "#/$defs/schedule"},
-        "metrics": _one_or_more("metric"),
+        "optimizer": _ref("optimizer"),
+        "schedule": _ref("schedule"),
+        "metrics": _one_or_more(_ref("metric")),
         "decode": models.map(DecodeSection),
         "train": _train(models),
         "expect": _expect(models),
@@ -189,8 +197,7 @@ def _by_name(value: Schema) -> Schema:
     return {"type": "object", "additionalProperties": value}
 
 
-def _one_or_more(family: str) -> Schema:
-    one: Schema = {"$ref": f"#/$defs/{family}"}
+def _one_or_more(one: Schema) -> Schema:
     return any_of(one, {"type": "array", "items": one})
 
 
@@ -247,20 +254,18 @@ def _expect(models: Models) -> Schema:
     return keys(expectations.KEYS, values)
 
 
-def _strict(known: Mapping[str, Schema]) -> Schema:
-    """Of a spec without kinds of its own: layers, losses and activations are those that are built in."""
-    activation = only_known(known["activation"])
+def _with_kinds(layer: Schema, loss: Schema) -> Schema:
+    """A spec whose layers and losses are such items."""
+    layers: Schema = {"items": layer}
+    return {"properties": {"network": {"properties": {"layers": layers}}, "loss": _one_or_more(loss)}}
+
+
+def _strict_layer(layer: Schema, activation: Schema) -> Schema:
+    """A layer that is built in, with an activation that is."""
     inside = {
         field.alias or name: activation
         for kind in Layer.kinds.values()
         for name, field in kind.model_fields.items()
         if family_of(field.annotation) is Activation
     }
-    loss = only_known(known["loss"])
-    layers: Schema = {"type": "array", "items": only_known(known["layer"], inside)}
-    return {
-        "properties": {
-            "network": {"properties": {"layers": layers}},
-            "loss": any_of({"type": "array", "items": loss}, loss),
-        }
-    }
+    return {"allOf": [layer, {"additionalProperties": {"properties": inside}}]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from netspec.catalog.layers import Layer
@@ -10,6 +10,9 @@ from netspec.declared import Declared
 from netspec.docstrings import read
 from netspec.schema.models import INTERPOLATED, Models, Schema, any_of, examples_of, told
 from netspec.spec.items import COMMON
+
+NO_NAME: Final = "There is no such name, or it needs fields: `name: {...}`."
+"""What editors say of a name alone that is no item."""
 
 TEXT: Final[Schema] = {"type": "string"}
 
@@ -32,31 +35,42 @@ class Families:
         self.models = models
         self.defs: dict[str, Schema] = {}
 
-    def item(self, family: type[Declared], extra: Mapping[str, Schema] = {}) -> Schema:
-        """An item of a family; its kinds take the keys ``extra`` beside their own.
-
-        The schema is kept under the family's name. A name alone is an item, if its kind needs no field.
-        """
-        return self.together(family.family, {family.family: family.kinds}, extra)
+    def item(self, family: type[Declared], extra: Mapping[str, Schema] = {}, *, listed: bool = False) -> Schema:
+        """An item of a family, as `together` has it, kept under the family's name."""
+        return self.together(family.family, {family.family: family.kinds}, extra, listed=listed)
 
     def together(
-        self, name: str, families: Mapping[str, Mapping[str, type[Declared]]], extra: Mapping[str, Schema] = {}
+        self,
+        name: str,
+        families: Mapping[str, Mapping[str, type[Declared]]],
+        extra: Mapping[str, Schema] = {},
+        *,
+        listed: bool = False,
     ) -> Schema:
-        """An item that may be of several families, kept as ``name``."""
+        """An item of several families, kept as ``name``; its kinds take the keys ``extra`` beside their own.
+
+        A name alone is an item if its kind needs no field. In a list editors propose names and keys side by side: with
+        ``listed`` they are offered of a kind with a main field only the key.
+        """
         places: dict[str, Schema] = {}
-        alone: dict[str, str] = {}
+        alone: list[Schema] = []
+        quiet: list[str] = []
+        self.defs |= {f"{name}:{word}": value for word, value in extra.items()}
+        common = {word: {"$ref": f"#/$defs/{name}:{word}"} for word in extra}
         for kinds in families.values():
             for key, kind in kinds.items():
                 if key in places:
                     continue
-                value, needs = self._kind(kind, {word: {"$ref": f"#/$defs/{name}:{word}"} for word in extra})
+                value, needs = self._kind(kind, common)
                 self.defs[f"{name}.{key}"] = value
                 places[key] = {"$ref": f"#/$defs/{name}.{key}"}
-                if not needs:
-                    alone[key] = value.get("description", "").partition("\n\n")[0]
-        self.defs |= {f"{name}:{word}": value for word, value in extra.items()}
-        found = one_of(places, alone)
-        self.defs[name] = found
+                if listed and "anyOf" in value:
+                    quiet += [] if needs else [key]
+                elif not needs:
+                    alone.append({"const": key, **told(value.get("markdownDescription", "").partition("\n\n")[0])})
+        if quiet:
+            alone.append({"type": "string", "pattern": f"^({'|'.join(quiet)})$", "patternErrorMessage": NO_NAME})
+        found = self.defs[name] = one_of(places, alone)
         return found
 
     def _kind(self, kind: type[Declared], extra: Mapping[str, Schema]) -> tuple[Schema, list[str]]:
@@ -97,11 +111,8 @@ def _reads(kind: type[Layer]) -> Schema:
     return any_of(by_name, {"type": "array", "items": TEXT}, TEXT)
 
 
-def one_of(places: Mapping[str, Schema], alone: Mapping[str, str]) -> Schema:
-    """A name alone, or a map with one key."""
-    names: list[Schema] = []
-    if alone:
-        names = [{"enum": list(alone), "markdownEnumDescriptions": list(alone.values())}]
+def one_of(places: Mapping[str, Schema], alone: Sequence[Schema]) -> Schema:
+    """One of the names that stand ``alone``, or a map with one key."""
     by_key: Schema = {
         "type": "object",
         "properties": dict(places),
@@ -109,20 +120,10 @@ def one_of(places: Mapping[str, Schema], alone: Mapping[str, str]) -> Schema:
         "minProperties": 1,
         "maxProperties": 1,
     }
-    return any_of(*names, by_key, INTERPOLATED)
+    return any_of(*alone, by_key, INTERPOLATED)
 
 
 def opened(item: Schema) -> Schema:
     """As ``item``, beside which a spec may define kinds of its own."""
     parts = [{**part, "additionalProperties": {}} if part.get("type") == "object" else part for part in item["anyOf"]]
     return any_of(*parts, TEXT)
-
-
-def only_known(item: Schema, inside: Mapping[str, Schema] = {}) -> Schema:
-    """That the kind of an item is one of those of ``item``; what its fields ``inside`` take beside."""
-    by_key = next(part for part in item["anyOf"] if part.get("type") == "object")
-    names = list(by_key["properties"])
-    known: Schema = {"type": "object", "propertyNames": {"enum": names}}
-    if inside:
-        known["additionalProperties"] = {"properties": dict(inside)}
-    return any_of({"enum": names}, known, INTERPOLATED)

@@ -24,7 +24,8 @@ _TELLING: Final = ("description", "markdownDescription", "default", "examples")
 def told(text: str) -> Schema:
     """A description, for editors that show Markdown and for those that do not."""
     plain = re.sub(r"`+", "", text)
-    return {"description": plain, **({"markdownDescription": text} if text != plain else {})}
+    is_plain = re.search(r"[`*_<+$\\{}\[\]]", text) is None  # where it is not, editors would escape it
+    return {"description": plain, **({} if is_plain else {"markdownDescription": text})}
 
 
 def keys(meanings: Mapping[str, str], values: Mapping[str, Schema], *required: str) -> Schema:
