@@ -68,8 +68,10 @@ def _names(cursor: Cursor, reference: Reference, known: Analysis | None) -> Iter
         for layer in known.layers(item.kind_span) if item is not None else ():
             for name in known.inside(layer.path):
                 yield _proposal(cursor, name, "name", detail=f"of {layer.path}")
+    is_item = bool(cursor.path) and isinstance(cursor.path[-1], int)
     for symbol in reference.choices:
-        yield _proposal(cursor, symbol.name, "name", detail=_detail(symbol, known))
+        takes_fields = symbol.kind == "cell" or bool(symbol.inner and symbol.inner.parameters)
+        yield _proposal(cursor, symbol.name, "name", _detail(symbol, known), is_key=is_item and takes_fields)
 
 
 def _detail(symbol: Symbol, known: Analysis | None) -> str:

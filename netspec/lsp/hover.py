@@ -54,7 +54,8 @@ def _facts(layers: list[Layer], kind: str) -> list[str]:
     for layer in layers[:_USES_SHOWN]:
         output = f", output `{layer.output}`" if layer.output else ""
         count = f"{layer.parameters:,}" if isinstance(layer.parameters, int) else str(layer.parameters)
-        shown.append(f"**{layer.path}**: `{kind}`{output}, {count} parameters")
+        plural = "" if layer.parameters == 1 else "s"
+        shown.append(f"**{layer.path}**: `{kind}`{output}, {count} parameter{plural}")
     if len(layers) > _USES_SHOWN:
         shown.append(f"and {len(layers) - _USES_SHOWN} more")
     return ["  \n".join(shown)] if shown else []

@@ -200,7 +200,7 @@ class Names:
         item = symbol.item
         assert item is not None
         kinds = self.kinds()
-        self._refer_to(self._at(item.kind_span), kinds.get(item.kind), list(kinds.values()), only_known=True)
+        self._kind(item, kinds)
         layer = None if item.kind in kinds else Layer.kinds.get(item.kind)
         fields = item.fields
         self._paths(fields.get("from"), listing, above)
@@ -225,8 +225,17 @@ class Names:
 
     def _activation(self, node: Node | None) -> None:
         item = item_at(node)
-        known = self.defined["activations"]
         if item is not None:
+            self._kind(item, self.defined["activations"])
+
+    def _kind(self, item: Item, known: Mapping[str, Symbol]) -> None:
+        """The kind of an item, if the spec defines it; by `${}` it may be the value of a variable."""
+        alone = _EXPRESSION.fullmatch(item.kind)
+        variable = self.variables.get(alone[1].strip()) if alone else None
+        if variable is not None and isinstance(variable.value, Scalar):
+            named = str(variable.value.value)
+            self._refer_to(self._exact(variable.value), known.get(named), list(known.values()), only_known=True)
+        else:
             self._refer_to(self._at(item.kind_span), known.get(item.kind), list(known.values()), only_known=True)
 
     def _bound(self, node: Node | None, section: str) -> None:
@@ -235,8 +244,7 @@ class Names:
             item = item_at(each)
             if item is None:
                 continue
-            known = self.defined["losses"] if section == "loss" else {}
-            self._refer_to(self._at(item.kind_span), known.get(item.kind), list(known.values()), only_known=True)
+            self._kind(item, self.defined["losses"] if section == "loss" else {})
             self._paths(item.fields.get("from"), self.network, self.network.order)
             for key in ("target", "sample_weight"):
                 given = item.fields.get(key)

@@ -9,9 +9,10 @@ from netspec.catalog.layers import Layer
 from netspec.diagnostics import Report
 from netspec.lsp.names import Listing, Names, Symbol
 from netspec.lsp.text import Place
-from netspec.spec.blocks import is_name, read_block
+from netspec.spec.blocks import is_name
+from netspec.spec.definitions import read_definitions
 from netspec.spec.items import COMMON, Item
-from netspec.spec.tree import Entry, Scalar, shorten
+from netspec.spec.tree import Scalar, shorten
 
 Edit = tuple[Place, str]
 
@@ -90,6 +91,8 @@ def _named(names: Names, symbol: Symbol, new: str, main: str | None) -> Edit:
     assert item is not None
     text = names.texts[symbol.place.file]
     kind = text.place_of(item.kind_span)
+    if text.source[kind.start : kind.end] != item.kind:
+        raise RenameError("give the layer a name first: its kind is made by `${}`")
     if isinstance(symbol.value, Scalar):
         return text.place_of(item.span)._replace(file=kind.file), f"{item.kind}: {{name: {new}}}"
     if item.main is not None:
@@ -118,11 +121,12 @@ def _in_map(names: Names, item: Item, new: str) -> Edit:
 
 def main_of(names: Names, item: Item) -> str | None:
     """The field that a bare value of an item's kind fills."""
-    defined = names.kinds().get(item.kind)
-    if defined is not None:
-        given = Entry(item.kind, item.kind_span, defined.value) if defined.value is not None else None
-        block = read_block(given, Report()) if given is not None and defined.inner is not None else None
-        return block.main if block is not None else None
+    if item.kind in names.kinds():
+        found = read_definitions(names.root, None, Report())
+        if item.kind in found.blocks:
+            return found.blocks[item.kind].main
+        own = found.kinds.cells.get(item.kind) or found.kinds.activations.get(item.kind)
+        return own.main_field() if own is not None else None
     layer = Layer.kinds.get(item.kind)
     if isinstance(layer, type) and issubclass(layer, Layer):
         return "from" if layer.many else layer.main_field()
