@@ -88,12 +88,12 @@ def _of_data(cursor: Cursor, known: Analysis | None) -> Iterator[Proposal]:
     if document is None:
         return
     path = cursor.path
-    is_input = cursor.role == "key" and path == ("network", "inputs")
+    is_input = _takes_keys(cursor) and path == ("network", "inputs")
     if is_input or (path and path[-1] in _FIELD_KEYS):
         for name, type_ in (document.fields or {}).items():
             if name not in cursor.siblings:
                 yield _proposal(cursor, name, "name", detail=f"field, {type_}", is_key=is_input)
-    is_result = cursor.role == "key" and path[:1] == ("expect",) and path[-1] in _SPLITS
+    is_result = _takes_keys(cursor) and path[:1] == ("expect",) and path[-1] in _SPLITS
     if is_result or path[-1:] == ("metric",) or path == ("train", "select"):
         for name in ("loss", *(metric.name for metric in document.metrics if metric.is_number)):
             if name not in cursor.siblings:
@@ -140,8 +140,7 @@ def _of_language(cursor: Cursor, line: str) -> Iterator[Proposal]:
 def _keys(cursor: Cursor, keys: Iterable[Choice], line: str) -> Iterator[Proposal]:
     for key in sorted(keys, key=lambda choice: not choice.is_required):
         detail = "required" if key.is_required else ""
-        is_map = key.value.get("type") == "object" and not cursor.in_flow and not cursor.has_colon
-        if is_map:
+        if grammar.is_map(key.value) and not cursor.in_flow and not cursor.has_colon:
             indent = " " * (len(line) - len(line.lstrip(" -")) + 2)
             insert = f"{cursor.lead}{key.text}:\n{indent}"
             yield Proposal(key.text, insert, cursor.start, cursor.end, "key", detail, key.documentation)

@@ -55,6 +55,12 @@ def values(path: Sequence[Step]) -> list[Choice]:
     return _unique(choice for schema in at(path) for choice in _values_of(schema))
 
 
+def is_map(schema: Schema) -> bool:
+    """Whether nothing but a map may stand there."""
+    parts = [part for part in _flat(schema) if "anyOf" not in part]
+    return all(part.get("type") == "object" for part in parts)
+
+
 def describe(schema: Schema) -> str:
     """What a schema tells of its value, with its default."""
     parts = [_told(schema)]

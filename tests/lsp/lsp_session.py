@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+import threading
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lsprotocol import types as lsp
 from pygls.lsp.client import LanguageClient
 
-SECONDS = 60
+T = TypeVar("T")
+
+SECONDS = 120
 """After which an answer is not waited for any more."""
 
 CURSOR = "|"
@@ -59,15 +62,15 @@ class Session(LanguageClient):
         """The faults of a text, once they are told."""
         while uri not in self.faults:
             self.told.clear()
-            await asyncio.wait_for(self.told.wait(), SECONDS)
+            await self.told.wait()
         return self.faults[uri]
 
     async def complete(self, uri: str, position: lsp.Position) -> dict[str, lsp.CompletionItem]:
-        """The completions at a place, by what is shown of each."""
+        """The completions at a place, by what is shown of each; of two that show the same, the first."""
         document = lsp.TextDocumentIdentifier(uri)
         found = await self.text_document_completion_async(lsp.CompletionParams(document, position))
         items = found.items if isinstance(found, lsp.CompletionList) else found or []
-        return {item.label: item for item in items}
+        return {item.label: item for item in reversed(items)}
 
     async def hover(self, uri: str, position: lsp.Position) -> str:
         """What is told of a place; empty if nothing is."""
@@ -76,53 +79,63 @@ class Session(LanguageClient):
         return found.contents.value if found is not None else ""
 
 
-def run(
-    command: list[str],
-    folder: Path,
-    conversation: Callable[[Session], Coroutine[Any, Any, None]],
-    configuration: Mapping[str, Any] | None = None,
-    encodings: list[lsp.PositionEncodingKind | str] | None = None,
-) -> None:
-    """Start a server on a folder, hold a conversation with it, and shut it down."""
-    asyncio.run(_run(command, folder, conversation, configuration, encodings))
+class Editor:
+    """A session with a server that tests talk to one after another; each has a folder of the workspace to itself."""
+
+    def __init__(
+        self,
+        command: list[str],
+        workspace: Path,
+        configuration: Mapping[str, Any] | None = None,
+        encoding: str | None = None,
+    ) -> None:
+        self.workspace = workspace
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self.session = self.talk(_started(command, workspace, configuration, encoding))
+
+    def talk(self, conversation: Coroutine[Any, Any, T]) -> T:
+        """Hold a conversation; what comes of it."""
+        return asyncio.run_coroutine_threadsafe(conversation, self._loop).result(SECONDS)
+
+    def close(self) -> None:
+        """Shut the server down; nothing that it said may have been against the protocol."""
+        try:
+            self.talk(_stopped(self.session))
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+        assert not self.session.errors, self.session.errors
 
 
-async def _run(
-    command: list[str],
-    folder: Path,
-    conversation: Callable[[Session], Coroutine[Any, Any, None]],
-    configuration: Mapping[str, Any] | None,
-    encodings: list[lsp.PositionEncodingKind | str] | None,
-) -> None:
+async def _started(
+    command: list[str], workspace: Path, configuration: Mapping[str, Any] | None, encoding: str | None
+) -> Session:
     session = Session(configuration)
     await session.start_io(*command)
+    encodings: list[lsp.PositionEncodingKind | str] | None = [encoding] if encoding else None
+    item = lsp.ClientCompletionItemOptions(snippet_support=True, documentation_format=[lsp.MarkupKind.Markdown])
     capabilities = lsp.ClientCapabilities(
         general=lsp.GeneralClientCapabilities(position_encodings=encodings),
         workspace=lsp.WorkspaceClientCapabilities(configuration=True),
         text_document=lsp.TextDocumentClientCapabilities(
-            completion=lsp.CompletionClientCapabilities(
-                completion_item=lsp.ClientCompletionItemOptions(
-                    snippet_support=True, documentation_format=[lsp.MarkupKind.Markdown]
-                )
-            ),
+            completion=lsp.CompletionClientCapabilities(completion_item=item),
             hover=lsp.HoverClientCapabilities(content_format=[lsp.MarkupKind.Markdown]),
         ),
     )
-    folders = [lsp.WorkspaceFolder(folder.as_uri(), folder.name)]
-    await asyncio.wait_for(
-        session.initialize_async(
-            lsp.InitializeParams(capabilities, root_uri=folder.as_uri(), workspace_folders=folders)
-        ),
-        SECONDS,
-    )
+    folders = [lsp.WorkspaceFolder(workspace.as_uri(), workspace.name)]
+    parameters = lsp.InitializeParams(capabilities, root_uri=workspace.as_uri(), workspace_folders=folders)
+    await session.initialize_async(parameters)
     session.initialized(lsp.InitializedParams())
-    try:
-        await asyncio.wait_for(conversation(session), SECONDS)
-    finally:
-        await asyncio.wait_for(session.shutdown_async(None), SECONDS)
-        session.exit(None)
-        await session.stop()
-    assert not session.errors, session.errors
+    return session
+
+
+async def _stopped(session: Session) -> None:
+    await session.shutdown_async(None)
+    session.exit(None)
+    await session.stop()
 
 
 def marked(text: str) -> tuple[str, lsp.Position]:
