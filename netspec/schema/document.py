@@ -125,7 +125,8 @@ def _ref(name: str) -> Schema:
 
 
 def _common() -> dict[str, Schema]:
-    interpolated: Schema = {"type": "string", "pattern": r"\$\{", **told("A value that `${}` works out.")}
+    meaning = told("A value that `${}` works out; or `???`, in the place of one that is left open.")
+    interpolated: Schema = {"type": "string", "pattern": r"\$\{|^\?\?\?$", **meaning}
     return {"interpolated": interpolated}
 
 

@@ -38,7 +38,15 @@ def server() -> list[str]:
         return _lacks("Node.js and npm are not installed")
     if not script.exists():
         with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-            command = [npm, "install", "--no-audit", "--no-fund", "--silent", f"yaml-language-server@{VERSION}"]
+            command = [
+                npm,
+                "install",
+                "--no-audit",
+                "--no-fund",
+                "--silent",
+                "--fetch-retries=1",
+                f"yaml-language-server@{VERSION}",
+            ]
             done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False, timeout=300)
             if done.returncode != 0:
                 return _lacks(f"npm cannot install yaml-language-server: {done.stdout}{done.stderr}")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
+from netspec.cli import streams
 from netspec.cli.group import Command
 from netspec.diagnostics import Diagnostic, EnvironmentFault
 
@@ -29,4 +32,6 @@ def command(*, stdio: bool) -> None:
         helps = ("install it: `pip install 'netspec[lsp]'`",)
         fault = Diagnostic("missing-package", "the language server needs the package `pygls`", helps=helps)
         raise EnvironmentFault(fault) from None
+    if sys.stdin.isatty():
+        streams.say("this is spoken by editors, and waits for one on standard input; Ctrl-C ends it")
     server.start_io()
