@@ -114,9 +114,13 @@ class Server(LanguageServer):
 
     def recheck(self) -> None:
         """Check all open documents anew: a file that they include may have changed."""
-        self._analyses.clear()
+        self.forget()
         for uri in list(self.workspace.text_documents):
             self.check(uri)
+
+    def forget(self) -> None:
+        """Find everything out anew when it is asked for: files that texts include may have changed."""
+        self._analyses.clear()
 
     async def _later(self, uri: str) -> None:
         await asyncio.sleep(self.pause)
@@ -278,6 +282,7 @@ def _prepare_rename(ls: Server, params: lsp.PrepareRenameParams) -> lsp.PrepareR
 @server.feature(lsp.TEXT_DOCUMENT_RENAME, lsp.RenameOptions(prepare_provider=True))
 def _rename(ls: Server, params: lsp.RenameParams) -> lsp.WorkspaceEdit:
     uri = params.text_document.uri
+    ls.forget()
     found = ls.named(uri, params.position)
     if found is None:
         raise JsonRpcInvalidParams("the spec cannot be read: mend it first")
@@ -368,8 +373,8 @@ def _mark(text: Text) -> int:
 
 def _may_include(path: Path) -> bool:
     try:
-        return "include" in path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        return "include" in path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
         return False
 
 

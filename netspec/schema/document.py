@@ -142,8 +142,8 @@ def _layer(families: Families) -> None:
     by_weight: Schema = {"type": "object", "additionalProperties": initial}
     values: dict[str, Schema] = {
         "name": {"type": "string", "pattern": "^[A-Za-z_0-9]+$|\\$\\{", "examples": ["encoder"]},
-        "from": any_of(TEXT, _NAMES),
-        "repeat": any_of(_WHOLE, INTERPOLATED),
+        "from": {**any_of(TEXT, _NAMES), "examples": ["encoder"]},
+        "repeat": {**any_of(_WHOLE, INTERPOLATED), "examples": [3]},
         "share": {**any_of(TEXT, {"type": "object", "additionalProperties": TEXT}), "examples": ["left_tower"]},
         "freeze": {**any_of({"type": "boolean"}, INTERPOLATED), "default": False},
         "lr_scale": {**any_of({"type": "number", "minimum": 0}, INTERPOLATED), "default": 1},
@@ -160,10 +160,10 @@ def _bound(families: Families, what: str, family: type[Loss | Metric]) -> None:
     balanced: Schema = {"enum": ["balanced"]}
     listed: Schema = {"type": "array", "items": weights["additionalProperties"]}
     values: dict[str, Schema] = {
-        "from": TEXT if what == "loss" else any_of(TEXT, _NAMES),
-        "target": TEXT,
+        "from": {**(TEXT if what == "loss" else any_of(TEXT, _NAMES)), "examples": ["logits"]},
+        "target": {**TEXT, "examples": ["label"]},
         "weight": {**any_of(_NUMBER, INTERPOLATED), "default": 1},
-        "sample_weight": TEXT,
+        "sample_weight": {**TEXT, "examples": ["importance"]},
         "class_weight": any_of(balanced, weights, listed, INTERPOLATED),
     }
     meanings = binding.KEYS[what]

@@ -75,11 +75,9 @@ class Families:
 
     def _kind(self, kind: type[Declared], extra: Mapping[str, Schema]) -> tuple[Schema, list[str]]:
         properties, required = self.models.properties(kind)
-        examples = examples_of(kind)
-        properties = {
-            key: {**given, **({"examples": examples[key]} if key in examples and "default" not in given else {})}
-            for key, given in properties.items()
-        }
+        for key, examples in examples_of(kind).items():
+            if key in properties and "default" not in properties[key]:
+                properties[key].setdefault("examples", examples)
         own = {**properties, **extra}
         main = kind.main_field()
         if isinstance(kind, type) and issubclass(kind, Layer):
@@ -108,7 +106,8 @@ def _reads(kind: type[Layer]) -> Schema:
         "required": list(kind.reads),
         "additionalProperties": False,
     }
-    return any_of(by_name, {"type": "array", "items": TEXT}, TEXT)
+    examples = [{name: f"the_{name}" for name in kind.reads}]
+    return {**any_of(by_name, {"type": "array", "items": TEXT}, TEXT), "examples": examples}
 
 
 def one_of(places: Mapping[str, Schema], alone: Sequence[Schema]) -> Schema:

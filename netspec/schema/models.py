@@ -110,6 +110,8 @@ def _property(schema: Schema, places: Mapping[str, tuple[str, Schema]]) -> Schem
     default = schema.get("default")
     if default is not None and default not in ({}, []):
         found["default"] = default
+    if "examples" in schema:
+        found["examples"] = schema["examples"]
     return {**found, **_value(value, places)}
 
 

@@ -135,3 +135,27 @@ def test_command_prints_or_writes_it(tmp_path: Path) -> None:
     assert written.exit_code == 0
     assert out.read_text(encoding="utf-8") == text()
     assert f"$schema={out.as_posix()}" in written.output
+
+
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema with what its reference says."""
+    found = {**SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")], **schema} if "$ref" in schema else schema
+    return {**found, "$defs": SCHEMA["$defs"]}
+
+
+def test_every_field_has_a_default_examples_or_choices() -> None:
+    lacking, wrong = [], []
+    for place, kind in SCHEMA["$defs"].items():
+        fields = [part["properties"] for part in (kind, *kind.get("anyOf", ())) if "properties" in part]
+        for name, given in (item for each in fields if "." in place for item in each.items()):
+            field = resolved(given)
+            parts = [resolved(part) for part in field.get("anyOf", [field])]
+            chooses = any(part.keys() & {"const", "enum"} or part.get("type") == "boolean" for part in parts)
+            shown = [*field.get("examples", ()), *([field["default"]] if "default" in field else ())]
+            if not shown and not chooses:
+                lacking.append(f"{place} {name}")
+            wrong += [
+                f"{place} {name}: {value}" for value in shown if not VALIDATOR.evolve(schema=field).is_valid(value)
+            ]
+    assert not lacking
+    assert not wrong
