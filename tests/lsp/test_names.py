@@ -96,3 +96,50 @@ def test_positions_lead_back(source: str, encoding: str) -> None:
         if source[offset - 1 : offset + 1] != "\r\n":  # no editor stands between the two
             assert text.offset_at(text.position_at(offset)) == offset
     assert text.offset_at(Position(10_000, 0)) == len(source)
+
+
+EVERYWHERE = """\
+netspec: 1
+blocks:
+  tower:
+    params: {units: integer}
+    outputs: {inside: NODE}
+    layers: [{dense: {units: "${units}", name: NODE}}, relu, {add: [NODE, relu_1]}]
+data: {source: {random: {rows: 20, fields: {x: [4], y: [2], z: [2]}}}, split: {validation: 5}}
+network:
+  inputs: {x: [4]}
+  layers:
+    - dense: {units: 2, name: NODE}
+    - dense: {units: 2, from: NODE, share: {bias: NODE.bias}, name: other}
+    - tower: {units: 2, from: NODE, init: {NODE.kernel: he_normal}, name: left}
+    - dense: {units: 2, from: other, share: {kernel: "left.NODE.kernel", bias: 'NODE.bias'}, name: late}
+    - add: [NODE, left, left.inside, late]
+  output: [NODE, other]
+loss: [{mse: {from: NODE, target: y}}, {mse: {from: other, target: z}}, {mse: {from: add_1, target: z}}]
+metrics: [{mae: {from: NODE, target: y}}, {rmse: {from: [NODE, other], target: y}}]
+optimizer: sgd
+schedule: {plateau: {metric: NODE.mae}}
+train: {select: NODE.mae, early_stop: {patience: 3, metric: NODE.rmse}}
+expect:
+  train: {NODE.mae: "< 1", other.rmse: "< 1"}
+"""
+
+
+def test_all_that_names_a_layer_is_renamed() -> None:
+    """In a block and outside of it a name means two layers; weights lead from one to the other."""
+    lines = EVERYWHERE.replace("NODE", "node")
+    analysis = analyze(lines, "everywhere.yaml")
+    assert analysis.names is not None
+    assert [fault.message for fault in analysis.diagnostics] == []
+    outer, inner = (analysis.names.network, analysis.names.defined["blocks"]["tower"].inner)
+    assert inner is not None
+    texts = [renamed(analysis, listing.names["node"]) for listing in (outer, inner)]
+    for text in texts:
+        assert text is not None
+        assert [fault.message for fault in analyze(text, "everywhere.yaml").diagnostics] == []
+    assert texts[0] is not None
+    again = analyze(texts[0], "everywhere.yaml")
+    assert again.names is not None
+    assert again.names.defined["blocks"]["tower"].inner is not None
+    both = renamed(again, again.names.defined["blocks"]["tower"].inner.names["node"])
+    assert both == lines.replace("node", "another")
