@@ -60,7 +60,15 @@ def modules(tmp_path: Path, *arguments: str | Path, cache: Path | None = None) -
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("--help",), ("--version",), ("train", "--help"), ("validate", SPECS), ("validate", SPECS / "xor.yaml")],
+    [
+        (),
+        ("--help",),
+        ("--version",),
+        ("train", "--help"),
+        ("schema",),
+        ("validate", SPECS),
+        ("validate", SPECS / "xor.yaml"),
+    ],
     ids=lambda words: " ".join(Path(word).name for word in words) or "bare",
 )
 def test_small_commands_import_nothing_heavy(arguments: tuple[str | Path, ...], tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from netspec.data.field import Field
 from netspec.data.section import DataSection  # noqa: F401  registers the kinds of sources and fields
 from netspec.data.source import Source
 from netspec.declared import Declared
+from netspec.docstrings import read
 from netspec.spec.check import Checked, check
-from netspec_docs.docstrings import read
 from netspec_docs.fields import default_of
 
 Sections = Mapping[str, str]

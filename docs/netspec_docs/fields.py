@@ -136,6 +136,10 @@ def _of_model(model: type[BaseModel], links: Links) -> str:
 
 
 def _of_schema(schema: Mapping[str, Any]) -> str:
+    if "anyOf" in schema:
+        return _either([_of_schema(part) for part in schema["anyOf"]])
+    if "enum" in schema:
+        return _either([f"`{choice}`" for choice in schema["enum"]])
     kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if kinds == ["array"] and "items" in schema:
         return f"a list of {_several(_of_schema(schema['items']))}"

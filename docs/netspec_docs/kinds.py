@@ -12,9 +12,9 @@ from netspec.catalog.metrics import Compared, Decoded
 from netspec.catalog.optimizers import Optimizer
 from netspec.compiler.formula import parse
 from netspec.declared import Declared
+from netspec.docstrings import read
 from netspec.inspection import Compiled
 from netspec.pipeline import static_program
-from netspec_docs.docstrings import read
 from netspec_docs.families import COMPARISONS, FAMILIES, Family
 from netspec_docs.fields import described, inner_models
 from netspec_docs.formulas import curves, latex

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from netspec import api, diagnostics
 from netspec.diagnostics import CODES
+from netspec.docstrings import read
 from netspec_docs import commands, formulas, kinds, sections
-from netspec_docs.docstrings import read
 from netspec_docs.families import BY_NAME, FAMILIES
 
 if TYPE_CHECKING:

@@ -66,7 +66,10 @@ Counts: TypeAlias = Annotated[
 Positive: TypeAlias = Annotated[int, Field(gt=0, le=LARGEST)]
 """A whole number above 0."""
 
-Pair: TypeAlias = Annotated[tuple[Positive, Positive], BeforeValidator(pair)]
+Pair: TypeAlias = Annotated[
+    tuple[Positive, Positive],
+    BeforeValidator(pair, json_schema_input_type=Positive | tuple[Positive, Positive]),
+]
 """Two whole numbers above 0; one stands for both."""
 
 Probability: TypeAlias = Annotated[float, Field(ge=0, lt=1)]

@@ -18,4 +18,6 @@ class Augmentation(Declared, family="augmentation"):
     once: ClassVar[bool] = False
     """Whether it may stand only once for an image."""
 
-    of: str | None = Field(default=None, description="The input that it changes; by default the only image.")
+    of: str | None = Field(
+        default=None, description="The input that it changes; by default the only image.", examples=["image"]
+    )

@@ -51,7 +51,7 @@ KEYS: Final[Mapping[str, str]] = {
     "expect": "What must be so, checked by `netspec validate` and `netspec evaluate --check`.",
 }
 """The sections of a spec."""
-_NAME: Final = re.compile(r"[a-z0-9._-]+", re.ASCII)
+NAME: Final = re.compile(r"[a-z0-9._-]+", re.ASCII)
 # Keys that people write at the top, and the section that they belong to.
 _ELSEWHERE: Final = {
     **{name: f"it belongs under `train`: `train: {{{name}: ...}}`" for name in Train.model_fields},
@@ -218,7 +218,7 @@ class _Reading:
             if node is not None:
                 self.report.error("wrong-type", f"`name` takes text, got {describe(node)}", node.span)
             return stem
-        if isinstance(node.value, str) and _NAME.fullmatch(node.value) and node.value.strip("."):
+        if isinstance(node.value, str) and NAME.fullmatch(node.value) and node.value.strip("."):
             return node.value
         if node.value is not None:
             helps = ["it is made of a to z, 0 to 9, `.`, `_` and `-`"]

@@ -11,7 +11,10 @@ from netspec.catalog.augmentations.kinds import Geometric, Size, between, one_of
 from netspec.catalog.fields import NotNegative, pair
 from netspec.catalog.scope import Scope
 
-Reach = Annotated[tuple[NotNegative, NotNegative], BeforeValidator(pair)]
+Reach = Annotated[
+    tuple[NotNegative, NotNegative],
+    BeforeValidator(pair, json_schema_input_type=NotNegative | tuple[NotNegative, NotNegative]),
+]
 
 
 class Shift(Geometric):

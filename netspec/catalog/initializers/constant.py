@@ -44,7 +44,7 @@ class Constant(Initializer):
     """
 
     kind: ClassVar[str] = "constant"
-    value: float = Field(description="The number.", json_schema_extra={"main": True})
+    value: float = Field(description="The number.", examples=[0.1], json_schema_extra={"main": True})
 
     def values(self, rng: np.random.Generator, shape: tuple[int, ...], fans: tuple[int, int]) -> npt.ArrayLike:
         return self.value
@@ -79,7 +79,9 @@ class Given(Initializer):
     """
 
     kind: ClassVar[str] = "given"
-    numbers: Numbers = Field(description="The values, row by row.", json_schema_extra={"main": True})
+    numbers: Numbers = Field(
+        description="The values, row by row.", examples=[[[1, 1], [-1, 1]]], json_schema_extra={"main": True}
+    )
 
     def check(self, shape: tuple[Dim, ...]) -> None:
         given = shape_of(self.numbers)

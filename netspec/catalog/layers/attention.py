@@ -65,6 +65,7 @@ class Attention(Layer):
     units: Positive | None = Field(
         default=None,
         description="Width of the projections; by default that of the query, of additive scores of the memory.",
+        examples=[64],
     )
     causal: bool = Field(default=False, description="Whether a query sees no place behind its own step.")
     scaled: bool = Field(default=True, description="Whether products are divided by the root of their length.")

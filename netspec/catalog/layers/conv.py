@@ -44,7 +44,9 @@ class Convolution(Layer):
     dilation: Extents = Field(default=1, description="Positions from one tap of a window to the next.")
     groups: Positive = Field(default=1, description="Groups of channels, each of which reads its own inputs only.")
     connections: Connections | None = Field(
-        default=None, description="For each filter the input maps it reads, from 0; without it every filter reads all."
+        default=None,
+        description="For each filter the input maps it reads, from 0; without it every filter reads all.",
+        examples=[[[0, 1, 2], [1, 2, 3]]],
     )
     activation: Activation | None = Field(default=None, description="Applied to the net input.")
     bias: bool = Field(default=True, description="Whether a learned bias is added to each channel.")

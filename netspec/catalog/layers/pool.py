@@ -24,7 +24,7 @@ class Pooling(Layer):
         description="Size of the window: one for all axes, or one for each.", json_schema_extra={"main": True}
     )
     stride: Extents | None = Field(
-        default=None, description="Positions from one window to the next; without it the size."
+        default=None, description="Positions from one window to the next; without it the size.", examples=[2]
     )
     padding: Padding = Field(
         default="valid", description="`valid`, `same`, a number on all sides, or [before, after] for each axis."

@@ -47,7 +47,7 @@ class Positional(Layer):
     encoding: Literal["sinusoidal", "learned"] = Field(
         default="sinusoidal", description="Waves of many lengths, or rows of a table.", json_schema_extra={"main": True}
     )
-    length: Positive | None = Field(default=None, description="Rows of the table that is learned.")
+    length: Positive | None = Field(default=None, description="Rows of the table that is learned.", examples=[512])
 
     @model_validator(mode="after")
     def _has_length(self) -> Positional:

@@ -62,7 +62,9 @@ class Recurrence(Layer):
         default=False, description="Whether other units read from the end, and both stand beside each other."
     )
     initial: str | None = Field(
-        default=None, description="The value that it begins with, such as `encoder.state`; else zeros."
+        default=None,
+        description="The value that it begins with, such as `encoder.state`; else zeros.",
+        examples=["encoder.state"],
     )
     carry: bool = Field(
         default=False, description="Whether a window of a stream begins with the state that the one before it ended in."

@@ -51,7 +51,9 @@ Extents: TypeAlias = Annotated[
 Padding: TypeAlias = Annotated[
     str | int | tuple[tuple[int, int], ...],
     PlainValidator(_padding),
-    WithJsonSchema({"type": ["string", "integer", "array"]}),
+    WithJsonSchema(
+        {"anyOf": [{"enum": ["valid", "same"]}, {"type": "integer", "minimum": 0}, {"type": "array"}]},
+    ),
 ]
 """``valid`` (none), ``same`` (ceil(n / stride) outputs, the odd one goes after), a number, or pairs for each axis."""
 

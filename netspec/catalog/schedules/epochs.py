@@ -22,7 +22,9 @@ class Step(Schedule):
     at: Items[Positive] = Field(
         default=(), description="The epochs after which the rate drops.", json_schema_extra={"main": True}
     )
-    every: Positive | None = Field(default=None, description="Epochs between two drops, in place of `at`.")
+    every: Positive | None = Field(
+        default=None, description="Epochs between two drops, in place of `at`.", examples=[30]
+    )
     factor: AboveZero = Field(default=0.1, description="What the rate is multiplied by.")
 
     @model_validator(mode="after")

@@ -57,6 +57,7 @@ class Date(ScaledField):
     format: str | None = pydantic.Field(
         default=None,
         description="How it is written, as in Python's strptime (`%d.%m.%Y`); by default ISO 8601 (`2024-01-31`).",
+        examples=["%d.%m.%Y"],
     )
     missing: Literal["error", "drop"] = pydantic.Field(
         default="error", description="Of a cell without a date: `error`, or `drop` the row from the data."

@@ -69,7 +69,7 @@ class Tokens(Field):
     )
     lower: bool = pydantic.Field(default=False, description="Whether upper and lower case are one.")
     vocabulary: str | None = pydantic.Field(
-        default=None, description="The field whose vocabulary it shares, instead of having its own."
+        default=None, description="The field whose vocabulary it shares, instead of having its own.", examples=["word"]
     )
     min_count: Annotated[int, pydantic.Field(ge=1)] = pydantic.Field(
         default=1, description="Tokens that stand fewer times in the training rows are `<unk>`."
@@ -84,7 +84,7 @@ class Tokens(Field):
     )
     end: bool = pydantic.Field(default=False, description="Whether each row ends with the token `<end>`.")
     min_length: Annotated[int, pydantic.Field(ge=1)] | None = pydantic.Field(
-        default=None, description="Rows of fewer tokens are filled up to so many with `<pad>`."
+        default=None, description="Rows of fewer tokens are filled up to so many with `<pad>`.", examples=[1]
     )
     scheme: Scheme | None = pydantic.Field(
         default=None, description="The tokens are tags of named stretches: write them in this scheme."

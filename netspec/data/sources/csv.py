@@ -82,7 +82,9 @@ class Csv(Source):
     )
     header: bool = pydantic.Field(default=True, description="Whether the first line names the columns.")
     columns: Annotated[Items[str], pydantic.Field(min_length=1)] | None = pydantic.Field(
-        default=None, description="The names of all columns, where `header` is false; by default `c1`, `c2`, ..."
+        default=None,
+        description="The names of all columns, where `header` is false; by default `c1`, `c2`, ...",
+        examples=[["sepal", "petal", "kind"]],
     )
     decimal: Literal[".", ","] = pydantic.Field(default=".", description="What stands before the decimals of a number.")
     encoding: Encoding = pydantic.Field(default="utf-8", description="How text is encoded, by Python's name for it.")

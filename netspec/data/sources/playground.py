@@ -58,7 +58,9 @@ class Playground(Source):
         default=0.0, description="0 to 1; the playground's slider in percent, by 100. It goes up to 0.5 there."
     )
     rows: Annotated[int, pydantic.Field(ge=2)] | None = pydantic.Field(
-        default=None, description="How many points; by default 500, and 1200 for `reg-plane` and `reg-gauss`, as there."
+        default=None,
+        description="How many points; by default 500, and 1200 for `reg-plane` and `reg-gauss`, as there.",
+        examples=[500],
     )
     seed: Annotated[int, pydantic.Field(ge=0)] = pydantic.Field(default=0, description="Another seed, other points.")
 

@@ -58,7 +58,7 @@ class Series(Source):
         description="The columns of numbers that are read at each step."
     )
     target: str | Annotated[Items[str], pydantic.Field(min_length=1)] | None = pydantic.Field(
-        default=None, description="Those of them that are to be told; by default all."
+        default=None, description="Those of them that are to be told; by default all.", examples=["passengers"]
     )
     past: Annotated[int, pydantic.Field(ge=1)] = pydantic.Field(description="How many steps are read.")
     horizon: Annotated[int, pydantic.Field(ge=1)] = pydantic.Field(

@@ -62,13 +62,17 @@ class Stream(Source):
         default=1, description="Tokens that stand fewer times in the training text are `<unk>`."
     )
     max_size: Annotated[int, pydantic.Field(ge=1)] | None = pydantic.Field(
-        default=None, description="Rows of the vocabulary, `<unk>` included: rarer tokens are `<unk>`."
+        default=None,
+        description="Rows of the vocabulary, `<unk>` included: rarer tokens are `<unk>`.",
+        examples=[10000],
     )
     unknown: bool | None = pydantic.Field(
         default=None, description="Whether `<unk>` stands for tokens that training has not; else they are a fault."
     )
     split: Stretches | None = pydantic.Field(
-        default=None, description="Stretches of a single text that validate and test: `{validation: 0.1}`."
+        default=None,
+        description="Stretches of a single text that validate and test: `{validation: 0.1}`.",
+        examples=[{"validation": 0.1}],
     )
     encoding: Encoding = pydantic.Field(default="utf-8", description="How text is encoded, by Python's name for it.")
 

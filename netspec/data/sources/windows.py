@@ -83,7 +83,9 @@ class Windows(Source):
     )
     shrink: bool = pydantic.Field(default=False, description="Whether windows are cut to a distance that is drawn.")
     subsample: Annotated[float, pydantic.Field(gt=0, lt=1)] | None = pydantic.Field(
-        default=None, description="The relative frequency from which on training tokens are left out at random."
+        default=None,
+        description="The relative frequency from which on training tokens are left out at random.",
+        examples=[1e-4],
     )
     min_count: Annotated[int, pydantic.Field(ge=1)] = pydantic.Field(
         default=1,
