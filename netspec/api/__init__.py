@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.api.language import generate, vectors
-from netspec.diagnostics import ChoiceError, Diagnostic, NetspecError, in_order, render
+from netspec.api.validation import validate
+from netspec.diagnostics import ChoiceError, Diagnostic, NetspecError
 from netspec.spec.check import check
 from netspec.spec.document import Document
 
@@ -51,48 +52,6 @@ __all__ = [
     "validate",
     "vectors",
 ]
-
-
-# --- validate ---
-
-
-@dataclass(frozen=True)
-class Validated:
-    """What is wrong with one spec."""
-
-    name: str
-    diagnostics: tuple[Diagnostic, ...]
-    sources: Mapping[str, str]
-    waiting: tuple[str, ...] = ()
-    """Facts of `expect` that were skipped, each with the reason."""
-
-    @property
-    def errors(self) -> int:
-        return sum(d.severity == "error" for d in self.diagnostics)
-
-    @property
-    def warnings(self) -> int:
-        return len(self.diagnostics) - self.errors
-
-    def render(self) -> str:
-        """All diagnostics as text."""
-        return "\n".join(render(d, self.sources) for d in self.diagnostics)
-
-
-def validate(specs: Sequence[str | Path], *, stdin: str | None = None) -> list[Validated]:
-    """Check specs completely, without their data.
-
-    Args:
-        specs: Files; ``-`` stands for the text ``stdin``.
-        stdin: The text of a spec.
-    """
-    results = []
-    for spec in specs:
-        name = "<stdin>" if spec == "-" else str(spec)
-        checked = check(stdin or "", name=name) if spec == "-" else check(Path(spec))
-        faults = tuple(in_order(checked.report.diagnostics))
-        results.append(Validated(name, faults, dict(checked.report.sources), checked.waiting))
-    return results
 
 
 def _sound(spec: Path | str, overrides: Sequence[str] = ()) -> Document:

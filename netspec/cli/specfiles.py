@@ -46,6 +46,29 @@ def find_specs(folder: Path) -> Found:
     return found
 
 
+def is_pattern(path: str) -> bool:
+    """Whether it stands for files that are like it, as in `specs/**/*.yaml`; a file that is there is meant itself."""
+    return any(sign in path for sign in "*?[") and not Path(path).exists()
+
+
+def specs_like(pattern: str) -> Found:
+    """The specs and other YAML files that a pattern finds: `**` goes into folders, none of which is hidden.
+
+    Raises:
+        click.BadParameter: if it finds nothing.
+    """
+    from glob import iglob
+
+    found = Found()
+    # `Path.glob` would take no absolute pattern.
+    there = sorted(Path(path) for path in iglob(pattern, recursive=True) if Path(path).is_file())  # noqa: PTH207
+    for path in there:
+        (found.specs if is_spec(path) else found.others).append(path)
+    if not there:
+        raise click.BadParameter(f"no file is like `{pattern}`")
+    return found
+
+
 def is_spec(path: Path) -> bool:
     """Whether the first key of a file is `netspec`; what cannot be read is none."""
     try:
