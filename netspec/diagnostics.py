@@ -28,6 +28,7 @@ CODES: Final[Mapping[str, str]] = {
     "fragment": "The file has no `network`: it is made to be included.",
     # keys and values
     "version": "`netspec: 1` is missing, or asks for another version of the language.",
+    "unmet-requirement": "`requires` asks for another version of netspec than the one that reads the spec.",
     "unknown-key": "A key that nothing reads stands in a map.",
     "missing-key": "A key that is needed is not there.",
     "wrong-type": "A value is of another type than its key takes.",
