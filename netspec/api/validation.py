@@ -12,6 +12,7 @@ from typing import Final
 
 from netspec.diagnostics import Diagnostic, in_order, render
 from netspec.spec.check import check
+from netspec.spec.document import Document
 
 STDIN: Final = "<stdin>"
 _WORTH_PROCESSES: Final = 40
@@ -60,6 +61,18 @@ def validate(
         return [work(spec) for spec in specs]
     # The first, in this process, loads what the others then have as soon as they are forked.
     return [work(specs[0]), *_shared(work, specs[1:], workers)]
+
+
+def sound(spec: Path | str, overrides: Sequence[str] = ()) -> Document:
+    """A spec in which nothing is wrong that can be seen without its data.
+
+    Raises:
+        SpecError: with every fault.
+    """
+    checked = check(spec, overrides)
+    checked.report.raise_if_failed()
+    assert checked.document is not None
+    return checked.document
 
 
 def _validated(spec: str | Path, stdin: str, stdin_name: str) -> Validated:

@@ -69,6 +69,8 @@ class Results:
     """The folder that paths in files are relative to."""
     others: int = 0
     """YAML files in the folders that are no specs."""
+    subject: str = ""
+    """Of expectations: the run that they are about."""
     strict: bool = False
     """Whether warnings, and files that are no specs, are failures."""
 

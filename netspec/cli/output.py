@@ -62,7 +62,7 @@ def planned(formats: Sequence[str], files: Sequence[Path]) -> Output:
 def write(output: Output, results: Results) -> None:
     """Write results to files and standard output; of text, diagnostics go to standard error, as everywhere."""
     for path, name in output.files:
-        _save(path, load(name).write(results))
+        save(path, load(name).write(results))
     for name in output.printed:
         if name == "text":
             _print(results)
@@ -71,7 +71,8 @@ def write(output: Output, results: Results) -> None:
     streams.say(text.totals(results))
 
 
-def _save(path: Path, content: str) -> None:
+def save(path: Path, content: str) -> None:
+    """Write a file of results, whole or not at all."""
     from netspec.runs.files import disk_faults, write_text
 
     with disk_faults("write", path, "with --output"):

@@ -173,8 +173,8 @@ def test_evaluate_tabulates_splits_and_holds_expectations(run: Run, api: SimpleN
         },
         "expect": [{"what": "test accuracy", "expected": ">= 0.99", "actual": 0.975, "verdict": "BROKEN"}],
     }
-    api.evaluate = lambda target, check, only, threads, offline, told: SimpleNamespace(
-        summary=lambda: facts, passed=not check, expect=facts["expect"]
+    api.evaluate = lambda target, **options: SimpleNamespace(
+        name="digits-0001", summary=lambda: facts, passed=not options["check"], expect=facts["expect"], held=()
     )
     done = run("evaluate", "@last")
     assert done.exit_code == 0
@@ -189,8 +189,8 @@ def test_evaluate_tabulates_splits_and_holds_expectations(run: Run, api: SimpleN
 
 
 def test_a_check_that_holds_nothing_says_so_in_json_too(run: Run, api: SimpleNamespace) -> None:
-    api.evaluate = lambda target, check, only, threads, offline, told: SimpleNamespace(
-        summary=lambda: {"splits": {}}, passed=True, expect=()
+    api.evaluate = lambda target, **options: SimpleNamespace(
+        name="digits-0001", summary=lambda: {"splits": {}}, passed=True, expect=(), held=()
     )
     facts = json.loads(run("evaluate", "@last", "--check", "--json").stdout)
     assert (facts["expect"], facts["passed"]) == ([], True)

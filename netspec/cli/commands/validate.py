@@ -122,7 +122,7 @@ def _results(checked: Iterable[Validated], others: int, strict: bool) -> Results
         )
         for spec in checked
     )
-    return Results("validate", tuple(found_in(cases, root)), root, others, strict)
+    return Results("validate", tuple(found_in(cases, root)), root, others, strict=strict)
 
 
 def _chosen(results: Results, select: Sequence[str], ignore: Sequence[str]) -> Results:

@@ -26,7 +26,7 @@ def write(results: Results) -> str:
     about = {
         "id": "0",
         "package": "netspec",
-        "name": f"netspec {results.command}",
+        "name": f"netspec {results.command} {results.subject}".rstrip(),
         "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
         "hostname": "localhost",
         "tests": str(len(results.cases)),
