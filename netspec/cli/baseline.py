@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -68,4 +67,4 @@ def accept(results: Results, accepted: Collection[str]) -> tuple[Results, int]:
     """The results without what is accepted, and how many accepted findings are not there any more."""
     there = {found.fingerprint for found in results.findings()}
     cases = (case.without("in the baseline", lambda found: found.fingerprint in accepted) for case in results.cases)
-    return replace(results, cases=tuple(cases)), len(set(accepted) - there)
+    return results._replace(cases=tuple(cases)), len(set(accepted) - there)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
 
 from netspec.diagnostics import LINE_BREAK, Diagnostic, Span
 
 _DIGITS: Final = 16  # of a fingerprint: 64 bits, with which a million findings are told apart
 
 
-@dataclass(frozen=True)
-class Finding:
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Finding(NamedTuple):
     """A diagnostic, and what it is known by wherever its line has moved to.
 
     ``fingerprint`` is made of the code, the file and the text of the line; where several places have all of these
@@ -30,17 +32,16 @@ class Finding:
         return self.diagnostic.severity == "error"
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """One thing that was held, a spec or an expectation, and what is wrong with it."""
 
     name: str
     findings: tuple[Finding, ...] = ()
-    sources: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = NOTHING
     """The files that were read for it, by name."""
     remarks: tuple[str, ...] = ()
     """What is said of it without being a fault."""
-    hidden: Mapping[str, int] = field(default_factory=dict)
+    hidden: Mapping[str, int] = NOTHING
     """How many findings are not shown, by the reason."""
     seconds: float = 0.0
 
@@ -56,11 +57,10 @@ class Case:
         """The case without the findings that ``leaves`` is true of, which are counted under ``reason``."""
         kept = tuple(found for found in self.findings if not leaves(found))
         left = len(self.findings) - len(kept)
-        return replace(self, findings=kept, hidden={**self.hidden, reason: left}) if left else self
+        return self._replace(findings=kept, hidden={**self.hidden, reason: left}) if left else self
 
 
-@dataclass(frozen=True)
-class Results:
+class Results(NamedTuple):
     """All that a command found."""
 
     command: Literal["validate", "evaluate"]
@@ -120,7 +120,7 @@ def found_in(cases: Iterable[tuple[Case, Iterable[Diagnostic]]], root: Path) -> 
             alike = places.setdefault(hashed, {})
             number = alike.setdefault((d.span, d.message), len(alike) + 1)
             found.append(Finding(d, line, f"{hashed}:{number}"))
-        yield replace(case, findings=tuple(found))
+        yield case._replace(findings=tuple(found))
 
 
 def line_at(span: Span | None, sources: Mapping[str, str]) -> str:

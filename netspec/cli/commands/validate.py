@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,7 +133,7 @@ def _chosen(results: Results, select: Sequence[str], ignore: Sequence[str]) -> R
         return matches(code, ignore) or bool(select and not matches(code, select))
 
     cases = (case.without("ignored", lambda found: leaves(found.diagnostic.code)) for case in results.cases)
-    return replace(results, cases=tuple(cases))
+    return results._replace(cases=tuple(cases))
 
 
 def _held_to(path: Path, results: Results) -> Results:

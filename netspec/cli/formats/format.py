@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from netspec.cli.findings import Results
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """A way to write down what was found: text that ends with a line's end, or nothing at all."""
 
     write: Callable[[Results], str]
