@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from netspec.diagnostics import Diagnostic, in_order, render
-from netspec.spec.check import check
+from netspec.spec.check import Checked, check
 from netspec.spec.document import Document
+from netspec.spec.expectations import check_facts
 
 STDIN: Final = "<stdin>"
 # A copy of this process has all that is loaded, and knows what it read; elsewhere than on Linux to fork is not safe.
@@ -82,9 +83,29 @@ def _validated(spec: str | Path, stdin: str, stdin_name: str) -> Validated:
     begin = time.perf_counter()
     name = stdin_name if spec == "-" else str(spec)
     checked = check(stdin, name=name) if spec == "-" else check(Path(spec))
+    waiting = (*checked.waiting, *_hold_memory(checked))
     faults = tuple(in_order(checked.report.diagnostics))
     sources = dict(checked.report.sources) if faults else {}
-    return Validated(name, faults, sources, checked.waiting, time.perf_counter() - begin)
+    return Validated(name, faults, sources, waiting, time.perf_counter() - begin)
+
+
+def _hold_memory(checked: Checked) -> list[str]:
+    """Hold a sound spec to the memory that it expects; what waits for the data is returned, as text.
+
+    The compiler plans the memory, so it is loaded with NumPy, in half a second; but only for a spec that asks for this.
+    """
+    document, report = checked.document, checked.report
+    if document is None or report.failed or not document.expect.of_memory.facts:
+        return []
+    from netspec.inspection import Compiled
+    from netspec.pipeline import static_program
+
+    peaks = Compiled(static_program(document, report)).peaks()
+    known = {
+        kind: {"peak_bytes": peak["bytes"]} if peak and "lengths" not in peak else {} for kind, peak in peaks.items()
+    }
+    whole = "train" if document.optimizer is not None else "predict"
+    return check_facts(document.expect.of_memory, known[whole], known["predict"], report)
 
 
 def _jobs(specs: int) -> int:

@@ -96,7 +96,7 @@ def _fact(fact: Fact, opened: Opened, engine: Engine) -> Held:
     batch = 1 if fact.predict else opened.batch
     if fact.name == "peak_bytes":
         made, sizes = engine.executable(kind, few=program.few(kind, batch)), engine.lengths.largest(batch)
-        known["peak_bytes"] = made.peak_bytes(sizes, engine.threads(kind, sizes))
+        known["peak_bytes"] = made.peak_bytes(sizes, engine.threads(kind, sizes), None if kind == "step" else 1)
     value, expected = known[fact.name], fact.expected
     good = tuple(value) == expected if isinstance(expected, tuple) else expected.holds(value)
     shown = list(expected) if isinstance(expected, tuple) else expected

@@ -222,7 +222,7 @@ def test_junit_has_a_test_for_each_spec(folder: Path) -> None:
     shapes = failures["specs/shapes.yaml"]
     assert shapes.attrib["type"] == "shape-mismatch"
     assert "specs/shapes.yaml:5:7: error[shape-mismatch]" in (shapes.text or "")
-    assert "`peak_bytes` is not worked out here" in (suite.findtext("system-out") or "")
+    assert "`peak_bytes` waits for the data" in (suite.findtext("system-out") or "")
 
 
 @pytest.fixture(scope="module")
