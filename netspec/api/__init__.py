@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.api.evaluation import evaluate
 from netspec.api.language import generate, vectors
-from netspec.api.validation import sound, validate
+from netspec.api.sound import sound
+from netspec.api.validation import validate
 from netspec.diagnostics import ChoiceError, Diagnostic, NetspecError
 from netspec.spec.check import check
 

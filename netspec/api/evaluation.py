@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from netspec.api.validation import sound
+from netspec.api.sound import sound
 from netspec.diagnostics import ChoiceError, Diagnostic
 from netspec.spec.document import Document
 

@@ -13,7 +13,6 @@ from typing import Final
 
 from netspec.diagnostics import Diagnostic, in_order, render
 from netspec.spec.check import Checked, check
-from netspec.spec.document import Document
 from netspec.spec.expectations import check_facts
 
 STDIN: Final = "<stdin>"
@@ -65,18 +64,6 @@ def validate(
         return [work(spec) for spec in specs]
     # The first, in this process, loads what the others then have as soon as they are forked.
     return [work(specs[0]), *_shared(work, specs[1:], workers)]
-
-
-def sound(spec: Path | str, overrides: Sequence[str] = ()) -> Document:
-    """A spec in which nothing is wrong that can be seen without its data.
-
-    Raises:
-        SpecError: with every fault.
-    """
-    checked = check(spec, overrides)
-    checked.report.raise_if_failed()
-    assert checked.document is not None
-    return checked.document
 
 
 def _validated(spec: str | Path, stdin: str, stdin_name: str) -> Validated:

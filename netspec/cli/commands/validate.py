@@ -14,6 +14,7 @@ from netspec.cli.findings import Case, Results, found_in, repository
 from netspec.cli.group import Command
 from netspec.cli.options import codes_option
 from netspec.cli.output import output_options, planned, write
+from netspec.cli.specfiles import expand
 from netspec.diagnostics import matches
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def command(
     from netspec import api
 
     output = planned(formats, files)
-    specs, others = _expand(paths)
+    specs, others = expand(paths)
     if stdin_filename is not None and "-" not in specs:
         raise click.UsageError("--stdin-filename names what is read from standard input, which is the PATH `-`")
     if baseline is not None and not baseline.exists():
@@ -89,22 +90,6 @@ def command(
         results = _held_to(baseline, results)
     write(output, results)
     return 0 if results.passed else 1
-
-
-def _expand(paths: Sequence[str]) -> tuple[list[str], int]:
-    """The specs that ``paths`` mean, each once, and how many YAML files are none that folders and patterns lead to."""
-    from netspec.cli.specfiles import SpecPath, find_specs, is_pattern, specs_like
-
-    specs: dict[str, None] = {}
-    others: dict[str, None] = {}
-    for path in paths:
-        if path != "-" and (Path(path).is_dir() or is_pattern(path)):
-            found = find_specs(Path(path)) if Path(path).is_dir() else specs_like(path)
-            specs.update(dict.fromkeys(map(str, found.specs)))
-            others.update(dict.fromkeys(map(str, found.others)))
-        else:
-            specs[path if path == "-" else str(SpecPath().convert(path, None, None))] = None
-    return list(specs), len(others.keys() - specs.keys())
 
 
 def _results(checked: Iterable[Validated], others: int, strict: bool) -> Results:

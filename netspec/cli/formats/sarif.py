@@ -6,6 +6,7 @@ Reference: OASIS 2023, Static Analysis Results Interchange Format (SARIF) Versio
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -17,7 +18,6 @@ from netspec.diagnostics import CODES, Note, Span
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT: Final = "%SRCROOT%"  # what GitHub takes for the top of the repository
-_NUMBERS: Final = {code: number for number, code in enumerate(CODES)}
 
 
 def write(results: Results) -> str:
@@ -26,6 +26,7 @@ def write(results: Results) -> str:
         {"id": code, "shortDescription": {"text": meaning}, "help": {"text": f"`netspec explain {code}` tells more."}}
         for code, meaning in CODES.items()
     ]
+    numbers = {code: number for number, code in enumerate(CODES)}
     run = {
         "tool": {"driver": {"name": "netspec", "semanticVersion": __version__, "rules": rules}},
         "columnKind": "unicodeCodePoints",
@@ -33,18 +34,18 @@ def write(results: Results) -> str:
         "newlineSequences": ["\r\n", "\n", "\r", "\x85", "\u2028", "\u2029"],
         "invocations": [{"executionSuccessful": True}],
         "originalUriBaseIds": {_ROOT: {"description": {"text": "The top of the repository."}}},
-        "results": [_result(found, results) for found in results.findings()],
+        "results": [_result(found, results, numbers) for found in results.findings()],
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1) + "\n"
 
 
-def _result(found: Finding, results: Results) -> dict[str, Any]:
+def _result(found: Finding, results: Results, numbers: Mapping[str, int]) -> dict[str, Any]:
     d = found.diagnostic
     related = [note for note in d.notes if isinstance(note, Note)]
     others = [f"note: {note}" for note in d.notes if not isinstance(note, Note)]
     result: dict[str, Any] = {
         "ruleId": d.code,
-        "ruleIndex": _NUMBERS[d.code],
+        "ruleIndex": numbers[d.code],
         "level": d.severity,
         "message": {"text": "\n".join([d.message, *others, *(f"help: {help_}" for help_ in d.helps)])},
         "partialFingerprints": {"netspecLine/v1": found.fingerprint},
