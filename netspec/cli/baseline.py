@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +14,8 @@ from netspec.diagnostics import ChoiceError, Diagnostic
 _VERSION: Final = 1
 
 
-def read(path: Path) -> frozenset[str]:
-    """The fingerprints of a file that `write` wrote.
+def read(path: Path) -> dict[str, str | None]:
+    """The fingerprints that a file holds which `write` wrote, each with the file of its finding.
 
     Raises:
         ChoiceError: if it is none.
@@ -24,7 +24,7 @@ def read(path: Path) -> frozenset[str]:
         facts = json.loads(path.read_text("utf-8"))
         if facts["version"] != _VERSION:
             raise ValueError(f"its version is {facts['version']!r}, and this program reads version {_VERSION}")
-        return frozenset(str(accepted["fingerprint"]) for accepted in facts["accepted"])
+        return {str(accepted["fingerprint"]): accepted["file"] for accepted in facts["accepted"]}
     except (ValueError, LookupError, TypeError, RecursionError) as fault:
         message = f"`{path}` is no baseline: {fault}" if str(fault) else f"`{path}` is no baseline"
         helps = ("remove it, and `--baseline` writes it anew with the findings there are then",)
@@ -63,8 +63,10 @@ def refuse_in_ci(path: Path) -> None:
     raise ChoiceError(Diagnostic("missing-file", message, helps=helps))
 
 
-def accept(results: Results, accepted: Collection[str]) -> tuple[Results, int]:
-    """The results without what is accepted, and how many accepted findings are not there any more."""
+def accept(results: Results, accepted: Mapping[str, str | None]) -> tuple[Results, int]:
+    """The results without what is accepted, and how many accepted findings of these specs are not there any more."""
+    specs = {results.path(case.name) for case in results.cases}
+    expected = {fingerprint for fingerprint, file in accepted.items() if file in specs}
     there = {found.fingerprint for found in results.findings()}
     cases = (case.without("in the baseline", lambda found: found.fingerprint in accepted) for case in results.cases)
-    return results._replace(cases=tuple(cases)), len(set(accepted) - there)
+    return results._replace(cases=tuple(cases)), len(expected - there)

@@ -165,8 +165,10 @@ def test_a_baseline_accepts_what_is_there_and_fails_on_what_is_new(folder: Path)
     assert done.exit_code == 1
     assert "specs/shapes.yaml: 1 error (2 in the baseline)" in done.stdout
     assert [r["ruleId"] for r in sarif("specs", "--baseline", "known.json")["results"]] == ["unknown-kind"]
-    path.unlink()
+    path.write_text(SOUND)
     assert "known.json: 2 accepted findings not there any more" in validate("specs", "--baseline", "known.json").stderr
+    alone = validate("specs/broken.yaml", "--baseline", "known.json", "--ignore", "yaml")
+    assert (alone.exit_code, alone.stderr) == (0, "1 spec checked, all well\n")
 
 
 def test_a_baseline_that_is_missing_in_ci_or_damaged_is_usage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

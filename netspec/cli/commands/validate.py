@@ -85,9 +85,10 @@ def command(
         refuse_in_ci(baseline)
     stdin = {"stdin": sys.stdin.read(), "stdin_name": stdin_filename or "<stdin>"} if "-" in specs else {}
     checked = api.validate(specs, jobs=jobs, **stdin)
-    results = _chosen(_results(checked, others, strict), select, ignore)
+    results = _results(checked, others, strict)
     if baseline is not None:
         results = _held_to(baseline, results)
+    results = _chosen(results, select, ignore)
     write(output, results)
     return 0 if results.passed else 1
 
