@@ -24,6 +24,7 @@ BENCHMARKS = (
     "start",
     "conv_start",
     "validate_speed",
+    "validate_many",
     "busy",
     "memory",
     "conv_memory",

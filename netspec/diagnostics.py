@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
@@ -28,6 +28,7 @@ CODES: Final[Mapping[str, str]] = {
     "fragment": "The file has no `network`: it is made to be included.",
     # keys and values
     "version": "`netspec: 1` is missing, or asks for another version of the language.",
+    "unmet-requirement": "`requires` asks for another version of netspec than the one that reads the spec.",
     "unknown-key": "A key that nothing reads stands in a map.",
     "missing-key": "A key that is needed is not there.",
     "wrong-type": "A value is of another type than its key takes.",
@@ -163,6 +164,21 @@ class Span(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
+
+
+class Note(str):
+    """A fact beside a diagnostic that stands at a place of its own; the text alone says so, too."""
+
+    __slots__ = ("span",)
+    span: Span
+
+    def __new__(cls, text: str, span: Span) -> Note:
+        note = super().__new__(cls, text)
+        note.span = span
+        return note
+
+    def __getnewargs__(self) -> tuple[str, Span]:  # type: ignore[override]  # it is what `__new__` takes
+        return str(self), self.span
 
 
 @dataclass(frozen=True)
@@ -309,6 +325,11 @@ def _window(source: str, caret: str, column: int) -> tuple[str, str]:
 def _printable(line: str) -> str:
     """The line with each character that is invisible or moves the cursor as one that keeps its column."""
     return "".join(c if c.isprintable() else " " if c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
+
+
+def matches(code: str, names: Collection[str]) -> bool:
+    """Whether ``names`` hold a code, or the words that it begins with: `unknown` stands for `unknown-key`, too."""
+    return any(code == name or code.startswith(f"{name}-") for name in names)
 
 
 def suggestion(word: str, choices: Iterable[str]) -> str | None:

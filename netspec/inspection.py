@@ -41,9 +41,13 @@ class Compiled:
             **_facts(self.program.counts()._asdict()),
             **_fact("macs", total(macs.get(node.path, 0) for node in self.program.document.network.nodes)),
             "augment": {name: list(given.items) for name, given in self.program.model.augmentations.items()},
-            "peak_bytes": {"train": self._peak("step"), "predict": self._peak("predict")},
+            "peak_bytes": self.peaks(),
             "layers": layers,
         }
+
+    def peaks(self) -> dict[str, dict[str, Any] | None]:
+        """The most memory that training and prediction take; None where that is known only from the data."""
+        return {"train": self._peak("step"), "predict": self._peak("predict")}
 
     def emit(self, what: str, after: str | None = None) -> str:
         """The graph of a step, or the kernels of its calls as text, LLVM's language or assembly.

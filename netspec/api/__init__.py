@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from netspec.api.evaluation import evaluate
 from netspec.api.language import generate, vectors
-from netspec.diagnostics import ChoiceError, Diagnostic, NetspecError, in_order, render
+from netspec.api.sound import sound
+from netspec.api.validation import validate
+from netspec.diagnostics import ChoiceError, Diagnostic, NetspecError
 from netspec.spec.check import check
-from netspec.spec.document import Document
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -22,10 +24,8 @@ if TYPE_CHECKING:
     from netspec.gallery import Entry
     from netspec.inspection import Compiled
     from netspec.runs.run import Run
-    from netspec.train.engine import Engine
     from netspec.train.folds import Folds
     from netspec.train.gradients import GradCheck
-    from netspec.train.opening import Opened
     from netspec.train.predictor import Predictor
     from netspec.train.preview import Preview
     from netspec.train.progress import Progress
@@ -51,60 +51,6 @@ __all__ = [
     "validate",
     "vectors",
 ]
-
-
-# --- validate ---
-
-
-@dataclass(frozen=True)
-class Validated:
-    """What is wrong with one spec."""
-
-    name: str
-    diagnostics: tuple[Diagnostic, ...]
-    sources: Mapping[str, str]
-    waiting: tuple[str, ...] = ()
-    """Facts of `expect` that were skipped, each with the reason."""
-
-    @property
-    def errors(self) -> int:
-        return sum(d.severity == "error" for d in self.diagnostics)
-
-    @property
-    def warnings(self) -> int:
-        return len(self.diagnostics) - self.errors
-
-    def render(self) -> str:
-        """All diagnostics as text."""
-        return "\n".join(render(d, self.sources) for d in self.diagnostics)
-
-
-def validate(specs: Sequence[str | Path], *, stdin: str | None = None) -> list[Validated]:
-    """Check specs completely, without their data.
-
-    Args:
-        specs: Files; ``-`` stands for the text ``stdin``.
-        stdin: The text of a spec.
-    """
-    results = []
-    for spec in specs:
-        name = "<stdin>" if spec == "-" else str(spec)
-        checked = check(stdin or "", name=name) if spec == "-" else check(Path(spec))
-        faults = tuple(in_order(checked.report.diagnostics))
-        results.append(Validated(name, faults, dict(checked.report.sources), checked.waiting))
-    return results
-
-
-def _sound(spec: Path | str, overrides: Sequence[str] = ()) -> Document:
-    """A spec in which nothing is wrong that can be seen without its data.
-
-    Raises:
-        SpecError: with every fault.
-    """
-    checked = check(spec, overrides)
-    checked.report.raise_if_failed()
-    assert checked.document is not None
-    return checked.document
 
 
 # --- doctor, new ---
@@ -243,7 +189,7 @@ def trace(
     """
     from netspec.train import tracing
 
-    document = _sound(spec, overrides)
+    document = sound(spec, overrides)
     return tracing.trace(document, row=row, step=step, layer=layer, threads=threads, progress=progress)
 
 
@@ -305,92 +251,13 @@ def train(
         training = (go_on_folds if folds_of(run) else go_on)(run, threads, listener, limits, offline=offline)
     else:
         assert spec is not None
-        document = _sound(spec, overrides)
+        document = sound(spec, overrides)
         if folds is None:
             training = begin(document, overrides, out, threads, weights, listener, limits, offline=offline)
         else:
             training = begin_folds(document, folds, overrides, out, threads, weights, listener, limits, offline=offline)
     summary = training.train()
     return TrainResult(Path(summary["run"]), summary, str(summary["status"]))
-
-
-# --- evaluate ---
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """Loss and metrics of every split, and what `expect` says of them."""
-
-    name: str
-    splits: Mapping[str, Mapping[str, Any]]
-    expect: tuple[Mapping[str, Any], ...] = ()
-    classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """What the rows and columns of tables stand for, by metric."""
-
-    @property
-    def passed(self) -> bool:
-        return all(held["verdict"] == "ok" for held in self.expect)
-
-    def summary(self) -> dict[str, Any]:
-        """As `evaluate --json` prints it."""
-        found: dict[str, Any] = {"name": self.name, "splits": dict(self.splits)}
-        found |= {"classes": {name: list(of) for name, of in self.classes.items()}} if self.classes else {}
-        return {**found, "expect": list(self.expect), "passed": self.passed} if self.expect else found
-
-
-def evaluate(
-    target: str | Path,
-    *,
-    check: bool = False,
-    only: Sequence[str] = (),
-    threads: int | None = None,
-    offline: bool = False,
-    told: Callable[[str], None] = lambda text: None,
-) -> Evaluated:
-    """Measure a run with its best weights, or a spec as it is initialised.
-
-    Args:
-        target: A spec's file, or a run: a folder, a name or ``@last``.
-        check: Hold what the spec's ``expect`` says of metrics and examples.
-        only: The splits that are measured and held; by default all.
-        threads: How many.
-        offline: Download nothing.
-        told: Is told what takes long.
-    """
-    from netspec.train.holding import hold, measure
-
-    name, document, opened, engine, kept = _engine_of(target, threads, offline=offline, told=told)
-    splits = measure(document, opened, engine, only)
-    held = hold(document, opened, engine, kept, splits) if check else ()
-    engine.close()
-    return Evaluated(name, splits, tuple(held), opened.classes_of_tables())
-
-
-def _engine_of(
-    target: str | Path, threads: int | None, *, offline: bool, told: Callable[[str], None]
-) -> tuple[str, Document, Opened, Engine, dict[str, dict[str, Array]]]:
-    """A spec as initialised or a run with its best weights; and the weights that examples name."""
-    from netspec.runs.checkpoint import load_weights
-    from netspec.train.engine import Engine
-    from netspec.train.opening import open_spec
-    from netspec.train.session import best_weights, document_of, fitted_of, run_named
-
-    path = Path(target)
-    kept: dict[str, dict[str, Array]] = {}
-    is_meant_as_spec = path.suffix in (".yaml", ".yml") and not path.exists()
-    if path.is_file() or is_meant_as_spec:
-        document, name, fitted = _sound(path), str(path), None
-    else:
-        run = run_named(str(target))
-        document, name, fitted = document_of(run), run.name, fitted_of(run)
-        kept = {"best": best_weights(run)}
-        if any(example.at == "last" for example in document.expect.examples):
-            kept["last"] = load_weights(run.last).arrays
-    opened = open_spec(document, fitted=fitted, offline=offline, told=told)
-    engine = Engine(opened.program, opened.dataset.arrays, opened.constants, seed=document.train.seed, threads=threads)
-    if kept:
-        engine.load(kept["best"])
-    return name, document, opened, engine, kept
 
 
 # --- predict ---
@@ -487,7 +354,7 @@ def gradcheck(spec: Path | str, *, overrides: Sequence[str] = (), rows: int = 17
     from netspec.train.gradients import LIMIT, GradCheck, check_gradients
     from netspec.train.opening import open_spec
 
-    document = _sound(spec, overrides)
+    document = sound(spec, overrides)
     if not document.losses:
         raise NetspecError(Diagnostic("missing-key", "there is no loss, and so no gradient", helps=("add `loss`",)))
     opened = open_spec(document)

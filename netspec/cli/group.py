@@ -45,6 +45,7 @@ OTHER_OPTIONS: Final[dict[str, str]] = {
     **dict.fromkeys(("j", "jobs", "n-jobs", "workers", "num-threads", "num-workers"), "--threads N"),
     **dict.fromkeys(("silent", "q"), "--quiet"),
     **dict.fromkeys(("f", "format", "to-format"), "--to FORMATS"),
+    "json": "--format json",
 }
 
 

@@ -42,6 +42,11 @@ def offline_option(function: _F) -> _F:
     return click.option("--offline", is_flag=True, help=help_)(function)
 
 
+def codes_option(name: str, help_: str) -> Callable[[_F], _F]:
+    """An option that takes codes of diagnostics, or words that they begin with."""
+    return click.option(name, metavar="CODES", multiple=True, callback=_check_codes, help=help_ + " May be repeated.")
+
+
 def json_option(help_: str) -> Callable[[_F], _F]:
     """``--json``; ``help_`` says what it prints."""
     return click.option("--json", "as_json", is_flag=True, help=help_)
@@ -52,6 +57,18 @@ def existing_path(metavar: str) -> click.Path:
     path = click.Path(exists=True, readable=True, path_type=Path)
     path.name = metavar
     return path
+
+
+def _check_codes(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    from netspec.diagnostics import CODES, matches, suggestion
+
+    names = tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+    for name in names:
+        if not any(matches(code, (name,)) for code in CODES):
+            near = suggestion(name, CODES)
+            answer = f"; did you mean `{near}`?" if near else "; `netspec explain` lists them"
+            raise click.BadParameter(f"there is no code `{name}`, and none that begins so{answer}")
+    return names
 
 
 def _check_overrides(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:

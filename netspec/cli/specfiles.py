@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +44,43 @@ def find_specs(folder: Path) -> Found:
             if name.endswith(_SUFFIXES) and not name.startswith("."):
                 path = here / name
                 (found.specs if is_spec(path) else found.others).append(path)
+    return found
+
+
+def expand(paths: Sequence[str]) -> tuple[list[str], int]:
+    """The specs that files, folders, patterns and ``-`` mean, each once, and how many other YAML files are there."""
+    specs: dict[str, None] = {}
+    others: dict[str, None] = {}
+    for path in paths:
+        if path != "-" and (Path(path).is_dir() or is_pattern(path)):
+            found = find_specs(Path(path)) if Path(path).is_dir() else specs_like(path)
+            specs.update(dict.fromkeys(map(str, found.specs)))
+            others.update(dict.fromkeys(map(str, found.others)))
+        else:
+            specs[path if path == "-" else str(SpecPath().convert(path, None, None))] = None
+    return list(specs), len(others.keys() - specs.keys())
+
+
+def is_pattern(path: str) -> bool:
+    """Whether it stands for files that are like it, as in `specs/**/*.yaml`; a file that is there is meant itself."""
+    return any(sign in path for sign in "*?[") and not Path(path).exists()
+
+
+def specs_like(pattern: str) -> Found:
+    """The specs and other YAML files that a pattern finds: `**` goes into folders, none of which is hidden.
+
+    Raises:
+        click.BadParameter: if it finds nothing.
+    """
+    from glob import iglob
+
+    found = Found()
+    # `Path.glob` would take no absolute pattern.
+    there = sorted(Path(path) for path in iglob(pattern, recursive=True) if Path(path).is_file())  # noqa: PTH207
+    for path in there:
+        (found.specs if is_spec(path) else found.others).append(path)
+    if not there:
+        raise click.BadParameter(f"no file is like `{pattern}`")
     return found
 
 

@@ -48,8 +48,10 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def has_colour(stream: TextIO) -> bool:
-    """Whether to colour: on terminals, unless ``NO_COLOR`` is set to anything."""
-    return is_terminal(stream) and not os.environ.get("NO_COLOR")
+    """Whether to colour: on terminals, and where ``FORCE_COLOR`` is set; never where ``NO_COLOR`` is set."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return is_terminal(stream) or os.environ.get("FORCE_COLOR", "0") not in ("", "0", "false")
 
 
 def width_of(stream: TextIO) -> int | None:
@@ -57,9 +59,9 @@ def width_of(stream: TextIO) -> int | None:
     return shutil.get_terminal_size((80, 24)).columns if is_terminal(stream) else None
 
 
-def result(text: str) -> None:
+def result(text: str, end: str = "\n") -> None:
     """Print what was asked for."""
-    click.echo(text)
+    click.echo(text + end, nl=False)
 
 
 def say(text: str) -> None:
@@ -76,9 +78,10 @@ def json_result(facts: dict[str, Any]) -> None:
 
 def diagnostics(text: str) -> None:
     """Print rendered diagnostics, coloured where that helps."""
-    if has_colour(sys.stderr):
+    colour = has_colour(sys.stderr)
+    if colour:
         text = "\n".join(_coloured(line) for line in text.split("\n"))
-    click.echo(text, err=True, nl=False)
+    click.echo(text, err=True, nl=False, color=colour)
 
 
 def _coloured(line: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -100,7 +100,9 @@ class Dataset:
 
     def middle(self, name: str) -> float:
         """Midway between the least and the largest value of a single number in training: where it is cut in two."""
-        return 0.5 if name in self.ragged else middle(self.fields[name], self.columns[name], self.splits["train"])
+        if name in self.ragged or "train" not in self.splits:
+            return self.fitted.fields[name].middle
+        return middle(self.fields[name], self.columns[name], self.splits["train"])
 
 
 AnyDataset: TypeAlias = "Dataset | StreamedDataset"
@@ -197,7 +199,8 @@ def _make(
         column = _as_it_is(table, name, learnt.type)
     if known:
         return column, known
-    return column, fit_scaling(name, learnt, column, train, section.scaling(name, learnt.type, inputs))
+    fitted = fit_scaling(name, learnt, column, train, section.scaling(name, learnt.type, inputs))
+    return column, fitted if isinstance(column, Ragged) else replace(fitted, middle=middle(learnt.type, column, train))
 
 
 def _as_it_is(table: Table, name: str, type_: FieldType) -> Column:

@@ -34,6 +34,8 @@ class FittedField:
     fills: Mapping[str, float | str] = field(default_factory=dict)
     counts: tuple[int, ...] = ()
     """Of one class a sample: the training rows of each. Of a class a step: the steps."""
+    middle: float = 0.5
+    """Midway between the least and the largest of single numbers in the training rows: where they are cut in two."""
 
     @property
     def learnt(self) -> Learnt:
@@ -54,6 +56,7 @@ class Fitted:
                 "scaling": f.scaling,
                 "fills": dict(f.fills),
                 "counts": list(f.counts),
+                "middle": f.middle,
             }
             for name, f in self.fields.items()
         }
@@ -83,7 +86,7 @@ class Fitted:
             if type_.vocabulary is not None and type_.classes is None:
                 type_ = replace(type_, classes=type_from_json(data["fields"][type_.vocabulary]["type"]).classes)
             counts = tuple(f.get("counts", ()))
-            fields[name] = FittedField(type_, columns, *scaling, f["scaling"], f["fills"], counts)
+            fields[name] = FittedField(type_, columns, *scaling, f["scaling"], f["fills"], counts, f.get("middle", 0.5))
         return cls(fields)
 
 

@@ -164,7 +164,15 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 
 def encode_rows(table: Table, fields: Mapping[str, Field], fitted: Fitted, names: Collection[str]) -> dict[str, Array]:
-    """Raw columns as the arrays that the network's inputs read.
+    """The columns of `encoded_rows` as arrays, by the keys under which graphs read fields, as `Dataset.arrays`."""
+    dense, ragged = apart(encoded_rows(table, fields, fitted, names))
+    return dense | {key: array for name, column in ragged.items() for key, array in column.arrays(name).items()}
+
+
+def encoded_rows(
+    table: Table, fields: Mapping[str, Field], fitted: Fitted, names: Collection[str]
+) -> dict[str, Column]:
+    """Raw columns as the fields that a network reads.
 
     A field that is made of columns is made of them again where they are all there, with what training had fitted.
     Otherwise its own values are taken: a column of its name, ``FIELD.0``, ``FIELD.1``, ..., or, for an only input, all
@@ -174,10 +182,7 @@ def encode_rows(table: Table, fields: Mapping[str, Field], fitted: Fitted, names
         table: the raw columns, from `read_rows` or `table_of_rows`.
         fields: those of the spec's ``data``, as `DataSection.linked_fields` gives them.
         fitted: what training fitted.
-        names: the inputs.
-
-    Returns:
-        The arrays by the keys under which graphs read fields, as `Dataset.arrays`.
+        names: the fields.
 
     Raises:
         DataError: if a column is missing or a value does not fit.
@@ -195,8 +200,7 @@ def encode_rows(table: Table, fields: Mapping[str, Field], fitted: Fitted, names
             encoded[name] = field.column(given, learnt)
         else:
             encoded[name] = _own_values(table, name, learnt.type, lacking, only=len(names) == 1)
-    dense, ragged = apart(encoded)
-    return dense | {key: array for name, column in ragged.items() for key, array in column.arrays(name).items()}
+    return encoded
 
 
 def words_of_rows(table: Table, fields: Mapping[str, Field], fitted: Fitted, names: Collection[str]) -> dict[str, Any]:
@@ -309,10 +313,10 @@ def _own_columns(table: Table, name: str, count: int, lacking: Sequence[str], on
     if count > 1 and name not in lacking:  # there the name is that of a raw column
         own += f", or lists `{name}` in JSON"
     if not lacking:
-        message = f"there are no values for the input `{name}` in {table.origin}"
+        message = f"there are no values for the field `{name}` in {table.origin}"
         raise data_error("unknown-column", message, notes=notes, helps=[f"give {own}"])
     missing = listed(f"`{shown(column)}`" for column in lacking)
-    message = f"there is no column {missing} in {table.origin}, of which the input `{name}` is made"
+    message = f"there is no column {missing} in {table.origin}, of which the field `{name}` is made"
     near = suggestion(lacking[0], table.columns)
     helps = [f"did you mean `{near}`?"] if near else [f"give {'it' if len(lacking) == 1 else 'them'}, or {own}"]
     raise data_error("unknown-column", message, notes=notes, helps=helps)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from netspec.diagnostics import Report, Span, suggestion
+from netspec.diagnostics import Note, Report, Span, suggestion
 from netspec.spec.items import COMMON, Item
 from netspec.spec.tree import Entry, List, Map, Node, Scalar, describe, is_broken, shorten
 from netspec.spec.validation import Place, unknown_key
@@ -188,7 +188,7 @@ def arguments(block: Block, item: Item, fields: Map, report: Report) -> dict[str
         if parameter.name in values or parameter.name in fields.entries:
             continue
         if parameter.default is None:
-            note = f"the block is defined on line {block.span.line}"
+            note = Note(f"the block is defined on line {block.span.line}", block.span)
             message = f"the block `{block.name}` needs `{parameter.name}`"
             report.error("missing-key", message, item.kind_span, notes=[note])
             ok = False
@@ -213,6 +213,7 @@ def _fits(parameter: Parameter, node: Node, report: Report) -> bool:
     }[wanted]
     if not fits:
         words = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "`true` or `false`"}
+        note = Note(f"it is declared on line {parameter.span.line}", parameter.span)
         message = f"`{parameter.name}` takes {words[wanted]}, got {describe(node)}"
-        report.error("wrong-type", message, node.span, notes=[f"it is declared on line {parameter.span.line}"])
+        report.error("wrong-type", message, node.span, notes=[note])
     return fits

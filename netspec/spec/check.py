@@ -41,7 +41,7 @@ class Checked:
 def check(
     spec: Path | str, overrides: Sequence[str] = (), *, base: Path | None = None, name: str = "<text>"
 ) -> Checked:
-    """Read a spec, fit its shapes together and hold it to the static facts that it expects; raises nothing.
+    """Read a spec, fit its shapes together and hold it to the facts that it expects of the network; raises nothing.
 
     A spec that is a text is called ``name`` in what is said of it.
     """
@@ -62,7 +62,7 @@ def check(
     if was_sound and not report.failed:
         whole = facts(model, values, values)
         predictor = facts(model, values, document.network.outputs.values())
-        waiting = check_facts(document.expect, whole, predictor, report)
+        waiting = check_facts(document.expect.of_network, whole, predictor, report)
     return Checked(document, report, tuple(waiting))
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from netspec.catalog.fields import Positive
 from netspec.compiler.graph import Value
-from netspec.diagnostics import Report, Span, suggestion
+from netspec.diagnostics import Note, Report, Span, suggestion
 from netspec.spec.binding import Binding
 from netspec.spec.network import LayerNode, Network, NetworkInput, ValueRef
 from netspec.spec.scope import Scope
@@ -156,7 +156,7 @@ def _check_sight(
         is_whole = not value.type.rank or lengths(value.type.shape[0])[:1] != lengths(merged(given.shape)[0])
         if is_whole or node.layer.sight(*(each for each in read if each is not None)) == "all":
             message = f"`{node.path}` reads all steps of `{given.name}`, and `decode` makes these one after another"
-            notes = [f"`decode` stands on line {span.line}"] if span else []
+            notes = [Note(f"`decode` stands on line {span.line}", span)] if span else []
             report.error("looks-ahead", message, node.span, notes=notes)
             return
 

@@ -33,6 +33,7 @@ from netspec.tensortype import Size, size
 VERSION: Final = 1
 KEYS: Final[Mapping[str, str]] = {
     "netspec": "The version of the language, 1; the first key of every spec.",
+    "requires": 'Versions of netspec that the spec is made for: `">=1.2"`, or `">=1.2, <2"`.',
     "name": "What runs are called: letters a to z, digits, `.`, `_` and `-`; else the name of the file.",
     "include": "Files that this one is put over: a path or a list of them, from the folder of this file.",
     "vars": "Values by name, for `${}`.",

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from netspec.catalog.activations import Activation
 from netspec.catalog.layers import Activate, Layer
-from netspec.diagnostics import Report, Span, suggestion
+from netspec.diagnostics import Note, Report, Span, suggestion
 from netspec.spec.blocks import Block, arguments, is_name
 from netspec.spec.common import Keys, read_keys
 from netspec.spec.interpolation import Environment
@@ -315,7 +315,7 @@ class Expansion:
         known = len(self.report.diagnostics)
         last = self.expand(block.layers, inner)
         self._open.pop()
-        note = f"in the block `{block.name}`, used on line {item.kind_span.line}"
+        note = Note(f"in the block `{block.name}`, used on line {item.kind_span.line}", item.kind_span)
         found = self.report.diagnostics
         found[known:] = [replace(d, notes=(*d.notes, note)) for d in found[known:]]
         self._check_init(inner, keys)

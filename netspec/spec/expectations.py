@@ -91,6 +91,16 @@ class Expect:
     metrics: Mapping[str, Mapping[str, Comparison]] = field(default_factory=dict)
     examples: tuple[Example, ...] = ()
 
+    @property
+    def of_memory(self) -> Expect:
+        """The facts that are known once the compiler has planned the memory; it has to be loaded for them."""
+        return Expect(tuple(fact for fact in self.facts if fact.name == "peak_bytes"))
+
+    @property
+    def of_network(self) -> Expect:
+        """The facts that the network alone tells."""
+        return Expect(tuple(fact for fact in self.facts if fact.name != "peak_bytes"))
+
 
 class ExampleKeys(BaseModel):
     """A row and what the network gives for it."""
@@ -236,7 +246,7 @@ def check_facts(expect: Expect, whole: Mapping[str, Any], predictor: Mapping[str
         known = (predictor if fact.predict else whole).get(fact.name)
         name = f"predict.{fact.name}" if fact.predict else fact.name
         if known is None or _is_symbolic(known):
-            why = "is not worked out here" if known is None else f"waits for the data: it is {_shown(known)}"
+            why = "waits for the data" + ("" if known is None else f": it is {_shown(known)}")
             waiting.append(f"`{name}` {why}")
             continue
         if isinstance(fact.expected, tuple):

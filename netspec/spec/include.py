@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from netspec.diagnostics import Report, Span
+from netspec.spec.requires import check_requires
 from netspec.spec.tree import Entry, List, Map, Node, Scalar, describe, is_broken, shorten
 from netspec.spec.yaml import MAX_BYTES, read_bytes
 
@@ -27,6 +28,7 @@ def resolve_includes(root: Node, file: str, report: Report, above: tuple[str, ..
         helps = ["it begins with `netspec: 1`"]
         report.error("wrong-type", f"a spec is a map of keys, got {describe(root)}", root.span, helps=helps)
         return None
+    check_requires(root, report)
     entry = root.entries.get("include")
     if entry is None:
         return root

@@ -16,7 +16,7 @@ from netspec.catalog.metrics import Compared
 from netspec.catalog.scope import Incoming, Scope, Units
 from netspec.compiler.graph import GraphBuilder, Origin, Value
 from netspec.data.fieldtype import FieldType
-from netspec.diagnostics import Report, Span
+from netspec.diagnostics import Note, Report, Span
 from netspec.spec.augmenting import augmentations, mixing
 from netspec.spec.binding import Binding
 from netspec.spec.carried import Carried, Going
@@ -237,7 +237,7 @@ class Model:
         """Tell that a loss or metric does not fit what it reads."""
         shape = show_shape(sample_shape(output.type.shape))
         notes = [
-            f"it reads {self._place(binding.output)}, {shape}",
+            self._fact(f"it reads {self._place(binding.output)}, {shape}", binding.output),
             f"its target is the field `{binding.target}`: {field}",
         ]
         self._fault(error, binding.span, notes)
@@ -279,16 +279,24 @@ class Model:
         """Where the inputs of a layer come from, with their lines."""
         verb = "its input is" if len(node.inputs) == 1 else "it reads"
         shapes = {ref: show_shape(sample_shape(values[ref].type.shape)) for ref in node.inputs}
-        notes = [f"{verb} {self._place(ref)}, {shape}" for ref, shape in shapes.items()]
-        return notes + [f"in the block `{use.kind}`, used on line {use.span.line}" for use in reversed(node.uses[:-1])]
+        notes = [self._fact(f"{verb} {self._place(ref)}, {shape}", ref) for ref, shape in shapes.items()]
+        outer = reversed(node.uses[:-1])
+        return notes + [Note(f"in the block `{use.kind}`, used on line {use.span.line}", use.span) for use in outer]
 
     def _place(self, ref: ValueRef | None) -> str:
         if ref is None:
             return "nothing"
+        what = f"the network's input `{ref.path}`" if ref.is_input else f"`{ref}`"
+        return f"{what}, line {self._span(ref).line}"
+
+    def _span(self, ref: ValueRef) -> Span:
         if ref.is_input:
-            span = next(i.span for i in self.document.network.inputs if i.name == ref.path)
-            return f"the network's input `{ref.path}`, line {span.line}"
-        return f"`{ref}`, line {self._nodes[ref.path].line}"
+            return next(i.span for i in self.document.network.inputs if i.name == ref.path)
+        return self._nodes[ref.path].span
+
+    def _fact(self, text: str, ref: ValueRef | None) -> str:
+        """A note about a value, which leads to its line."""
+        return text if ref is None else Note(text, self._span(ref))
 
     def _fault(self, error: ShapeError, span: Span, notes: list[str]) -> None:
         self.report.error("shape-mismatch", str(error), span, notes=notes, helps=[error.advice] if error.advice else [])

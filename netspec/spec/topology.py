@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netspec.catalog.layers import Layer
-from netspec.diagnostics import Report, Span
+from netspec.diagnostics import Note, Report, Span
 from netspec.spec.blocks import check_name
 from netspec.spec.definitions import Definitions
 from netspec.spec.expand import Expansion
@@ -202,6 +202,7 @@ def _chains(node: LayerNode) -> list[tuple[str, ...]]:
 def _tell_dead(node: LayerNode, depth: int, path: str, report: Report) -> None:
     use = node.uses[depth]
     helps = ["read it by `from:`, name it in `output` or a loss, or take it out"]
-    notes = [f"in the block `{outer.kind}`, used on line {outer.span.line}" for outer in reversed(node.uses[:depth])]
+    outer = reversed(node.uses[:depth])
+    notes = [Note(f"in the block `{block.kind}`, used on line {block.span.line}", block.span) for block in outer]
     message = f"`{path}` reaches no output and no loss"
     report.error("dead-layer", message, use.span, notes=notes, helps=helps)

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from netspec.diagnostics import LINE_BREAK, Report, Span
+from netspec.diagnostics import LINE_BREAK, Note, Report, Span
 from netspec.spec.tree import Entry, List, Map, Node, Scalar, Value, is_broken, shorten
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ class Reader:
             helps = ["use `include`, a block, or write the keys out"]
             self.report.error("bad-key", "`<<` merges maps in YAML 1.1 only", key.span, helps=helps)
         elif first is not None:
-            note = f"the first is on line {first.key_span.line}"
+            note = Note(f"the first is on line {first.key_span.line}", first.key_span)
             self.report.error("duplicate-key", f"`{shorten(name)}` stands twice in one map", key.span, notes=[note])
         else:
             frame.entries[name] = Entry(name, key.span, value)

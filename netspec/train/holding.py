@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.data.rows import encode_rows, table_of_rows
 from netspec.data.table import Place
-from netspec.diagnostics import ChoiceError, Diagnostic, Report
+from netspec.diagnostics import ChoiceError, Diagnostic, Report, Span
 from netspec.pipeline import Kind
 from netspec.spec.check import facts
 from netspec.spec.document import Document
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array: TypeAlias = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Held:
+    """An expectation: of what, what it is to be, what it is, and whether that is so."""
+
+    what: str
+    expected: str
+    actual: Any
+    good: bool
+    span: Span
+
+    def facts(self) -> dict[str, Any]:
+        """As `evaluate --json` tells it."""
+        verdict = "ok" if self.good else "broken"
+        return {"what": self.what, "expected": self.expected, "actual": self.actual, "verdict": verdict}
 
 
 def measure(document: Document, opened: Opened, engine: Engine, only: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -46,11 +63,8 @@ def hold(
     engine: Engine,
     kept: Mapping[str, Mapping[str, Array]],
     splits: Mapping[str, Mapping[str, Any]],
-) -> list[dict[str, Any]]:
-    """Every expectation: what is expected, what is, and the verdict ``ok`` or ``broken``.
-
-    What is expected of a split of the data that was not measured is left out.
-    """
+) -> list[Held]:
+    """Every expectation of the document; what is expected of a split of the data that was not measured is left out."""
     held = [_fact(fact, opened, engine) for fact in document.expect.facts]
     for split, comparisons in document.expect.metrics.items():
         measured = splits.get(split)
@@ -60,17 +74,19 @@ def hold(
         for name, comparison in comparisons.items():
             value = values.get(name)
             good = value is not None and comparison.holds(value)
-            held.append(_line(f"{split}.{name}", str(comparison), "not measured" if value is None else value, good))
+            actual = "not measured" if value is None else value
+            held.append(Held(f"{split}.{name}", str(comparison), actual, good, comparison.span))
     for number, example in enumerate(document.expect.examples, 1):
         given = _output(example, document, opened, engine, kept)
         report = Report()
         check_example(example, given, report)
         what = f"example {number}" + (" before training" if example.at == "init" else "")
-        held.append(_line(what, f"{example.output} within {example.within:g}", given, not report.failed))
+        expected = f"{example.output} within {example.within:g}"
+        held.append(Held(what, expected, given, not report.failed, example.span))
     return held
 
 
-def _fact(fact: Fact, opened: Opened, engine: Engine) -> dict[str, Any]:
+def _fact(fact: Fact, opened: Opened, engine: Engine) -> Held:
     """A static fact; the data are open, so none is unknown."""
     program = opened.program
     document = program.document
@@ -80,16 +96,12 @@ def _fact(fact: Fact, opened: Opened, engine: Engine) -> dict[str, Any]:
     batch = 1 if fact.predict else opened.batch
     if fact.name == "peak_bytes":
         made, sizes = engine.executable(kind, few=program.few(kind, batch)), engine.lengths.largest(batch)
-        known["peak_bytes"] = made.peak_bytes(sizes, engine.threads(kind, sizes))
+        known["peak_bytes"] = made.peak_bytes(sizes, engine.threads(kind, sizes), None if kind == "step" else 1)
     value, expected = known[fact.name], fact.expected
     good = tuple(value) == expected if isinstance(expected, tuple) else expected.holds(value)
     shown = list(expected) if isinstance(expected, tuple) else expected
     what = f"predict.{fact.name}" if fact.predict else fact.name
-    return _line(what, str(shown), list(value) if isinstance(value, tuple) else value, good)
-
-
-def _line(what: str, expected: str, actual: Any, good: bool) -> dict[str, Any]:
-    return {"what": what, "expected": expected, "actual": actual, "verdict": "ok" if good else "broken"}
+    return Held(what, str(shown), list(value) if isinstance(value, tuple) else value, good, fact.span)
 
 
 def _output(

@@ -40,7 +40,8 @@ class Opened:
     @property
     def batch(self) -> int:
         """The rows of a step."""
-        rows, asked = len(self.dataset.splits["train"]), self.program.document.train.batch
+        splits = self.dataset.splits
+        rows, asked = len(splits.get("train", splits[next(iter(splits))])), self.program.document.train.batch
         return rows if asked == "full" else min(asked, rows)
 
     @property

@@ -97,20 +97,13 @@ def test_show_prints_the_table_json_or_what_was_compiled(run: Run, api: SimpleNa
 
 
 def _checked(name: str, *faults: Diagnostic) -> SimpleNamespace:
-    return SimpleNamespace(
-        name=name,
-        diagnostics=faults,
-        errors=sum(1 for fault in faults if fault.severity == "error"),
-        warnings=sum(1 for fault in faults if fault.severity == "warning"),
-        waiting=(),
-        render=lambda: "\n".join(f"{name}: {fault.severity}[{fault.code}]: {fault.message}\n" for fault in faults),
-    )
+    return SimpleNamespace(name=name, diagnostics=faults, sources={}, waiting=(), seconds=0.0)
 
 
 def test_validate_reads_files_folders_and_standard_input(run: Run, api: SimpleNamespace, tmp_path: Path) -> None:
     asked: list[tuple[Any, ...]] = []
 
-    def validate(paths: list[str], *, stdin: str | None) -> list[SimpleNamespace]:
+    def validate(paths: list[str], *, stdin: str, stdin_name: str, jobs: int | None) -> list[SimpleNamespace]:
         asked.append((paths, stdin))
         return [_checked(path) for path in paths]
 
@@ -130,20 +123,20 @@ def test_validate_reads_files_folders_and_standard_input(run: Run, api: SimpleNa
 
 def test_validate_prints_faults_beside_the_verdicts(run: Run, api: SimpleNamespace) -> None:
     faults = Diagnostic("shape-mismatch", "no fit"), Diagnostic("hides-built-in", "relu", severity="warning")
-    api.validate = lambda paths, stdin: [_checked(path, *faults) for path in paths]
+    api.validate = lambda paths, jobs: [_checked(path, *faults) for path in paths]
     done = run("validate", "digits.yaml")
     assert done.exit_code == 1
     assert done.stdout == "digits.yaml: 1 error, 1 warning\n"
     assert "error[shape-mismatch]: no fit" in done.stderr
     assert "1 wrong" in done.stderr
-    api.validate = lambda paths, stdin: [_checked(path, faults[1]) for path in paths]
+    api.validate = lambda paths, jobs: [_checked(path, faults[1]) for path in paths]
     assert run("validate", "digits.yaml").exit_code == 0
 
 
 def test_validate_of_nothing_is_usage(run: Run, api: SimpleNamespace, tmp_path: Path) -> None:
     assert run("validate").exit_code == 2
     assert run("validate", "none.yaml").exit_code == 2
-    api.validate = lambda paths, stdin: []
+    api.validate = lambda paths, jobs: []
     (tmp_path / "empty").mkdir()
     assert "no spec found" in run("validate", "empty").stderr
 
@@ -180,8 +173,8 @@ def test_evaluate_tabulates_splits_and_holds_expectations(run: Run, api: SimpleN
         },
         "expect": [{"what": "test accuracy", "expected": ">= 0.99", "actual": 0.975, "verdict": "BROKEN"}],
     }
-    api.evaluate = lambda target, check, only, threads, offline, told: SimpleNamespace(
-        summary=lambda: facts, passed=not check, expect=facts["expect"]
+    api.evaluate = lambda target, **options: SimpleNamespace(
+        name="digits-0001", summary=lambda: facts, passed=not options["check"], expect=facts["expect"], held=()
     )
     done = run("evaluate", "@last")
     assert done.exit_code == 0
@@ -196,8 +189,8 @@ def test_evaluate_tabulates_splits_and_holds_expectations(run: Run, api: SimpleN
 
 
 def test_a_check_that_holds_nothing_says_so_in_json_too(run: Run, api: SimpleNamespace) -> None:
-    api.evaluate = lambda target, check, only, threads, offline, told: SimpleNamespace(
-        summary=lambda: {"splits": {}}, passed=True, expect=()
+    api.evaluate = lambda target, **options: SimpleNamespace(
+        name="digits-0001", summary=lambda: {"splits": {}}, passed=True, expect=(), held=()
     )
     facts = json.loads(run("evaluate", "@last", "--check", "--json").stdout)
     assert (facts["expect"], facts["passed"]) == ([], True)

@@ -1,4 +1,4 @@
-"""Colour and bars appear on terminals only, and NO_COLOR is honoured."""
+"""Colour and bars appear on terminals only, and NO_COLOR and FORCE_COLOR are honoured."""
 
 from __future__ import annotations
 
@@ -33,11 +33,14 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
 
 
 def test_colour_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not streams.has_colour(io.StringIO())
     assert streams.has_colour(Terminal())
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert streams.has_colour(io.StringIO())
     monkeypatch.setenv("NO_COLOR", "1")
     assert not streams.has_colour(Terminal())
     assert streams.is_terminal(Terminal())

@@ -108,7 +108,7 @@ def test_images_stay_bytes() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "code", "words"),
     [
-        ("a.csv", "p,q,r\n0,1,1\n", "unknown-column", "there are no values for the input `x` in a.csv"),
+        ("a.csv", "p,q,r\n0,1,1\n", "unknown-column", "there are no values for the field `x` in a.csv"),
         ("a.csv", "p,q\n0,one\n", "text-in-number", "a.csv, line 2, column `q`: `one` is not a number"),
         ("a.csv", "p,q\n0,1\n0,\n", "missing-value", "a.csv, line 3, column `q`"),
         ("a.jsonl", "", "no-rows", "there are no rows in a.jsonl"),

@@ -25,7 +25,7 @@ network:
   layers:
 """
 
-pytestmark = pytest.mark.editors
+pytestmark = pytest.mark.node
 
 
 @pytest.fixture(scope="module")

@@ -114,6 +114,8 @@ class _Preparing:
             with self.told(self.wish.place(name)):
                 fields[name] = self._fitted(name, known, columns[name], splits["train"])
         middles = {name: middle(learnt[name].type, columns[name], splits["train"]) for name in learnt}
+        if self.wish.fitted is None:
+            fields = {name: replace(field, middle=middles[name]) for name, field in fields.items()}
         shutil.rmtree(raw)
         return Prepared(columns, Fitted(fields), middles, codes, source.sheets.places, fingerprint(files))
 
