@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
-# Every code that a diagnostic may carry, with its meaning; `Diagnostic` refuses any other, so this list is whole.
-CODES: Final[Mapping[str, str]] = {
+# Every code that a diagnostic may carry, with its meaning; `Diagnostic` refuses any other, so this list is whole once
+# the lints, each of which declares its own (`declare_warning`), are imported: `netspec.spec.lints`.
+CODES: Final[dict[str, str]] = {
     # reading YAML
     "yaml-syntax": "The file is not YAML.",
     "too-large": "The file, what its aliases expand to, or what a layer computes is larger than any spec needs.",
@@ -21,10 +22,14 @@ CODES: Final[Mapping[str, str]] = {
     "null-value": "A key has no value, or null, which is never a value.",
     "not-a-number": "A number is infinite or not a number.",
     "empty-spec": "The file holds nothing.",
+    "left-open": "A value is `???`: it is left for the reader to fill in.",
     # files and overrides
     "unreadable-file": "A file cannot be read.",
     "include-cycle": "A file includes itself, perhaps through others.",
     "bad-override": "A `--set` is not KEY=VALUE, or its path leads through something that is not a map.",
+    "outside-folder": "A file is included from outside the folder of the spec.",
+    "bad-config": "The settings of a project, in `netspec.toml` or `pyproject.toml`, are wrong.",
+    "unknown-code": "What is to be ignored is the code of no warning.",
     "fragment": "The file has no `network`: it is made to be included.",
     # keys and values
     "version": "`netspec: 1` is missing, or asks for another version of the language.",
@@ -145,11 +150,26 @@ CODES: Final[Mapping[str, str]] = {
     "too-few-rows": "`split` or a batch asks for more rows than there are.",
 }
 
+# The codes of what a spec is warned of, which it may ask to be spared; lints declare theirs.
+WARNINGS: Final[set[str]] = {"doubtful-loss", "hides-built-in", "unused-input", "out-of-memory", "unknown-code"}
+
 # Longer source lines are shown in part.
 WIDTH: Final = 160
 
 # What YAML's reader counts as the end of a line.
 LINE_BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+
+
+def declare_warning(code: str, meaning: str) -> None:
+    """Add a code that warnings of specs may carry, with its meaning.
+
+    Raises:
+        ValueError: if it is there already.
+    """
+    if code in CODES:
+        raise ValueError(f"two diagnostics have the code `{code}`")
+    CODES[code] = meaning
+    WARNINGS.add(code)
 
 
 class Span(NamedTuple):

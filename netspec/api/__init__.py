@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.api.language import generate, vectors
-from netspec.diagnostics import ChoiceError, Diagnostic, NetspecError, in_order, render
+from netspec.diagnostics import ChoiceError, Diagnostic, NetspecError, render
 from netspec.spec.check import check
 from netspec.spec.document import Document
+from netspec.spec.linting import diagnose
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -90,7 +91,7 @@ def validate(specs: Sequence[str | Path], *, stdin: str | None = None) -> list[V
     for spec in specs:
         name = "<stdin>" if spec == "-" else str(spec)
         checked = check(stdin or "", name=name) if spec == "-" else check(Path(spec))
-        faults = tuple(in_order(checked.report.diagnostics))
+        faults = tuple(diagnose(checked))
         results.append(Validated(name, faults, dict(checked.report.sources), checked.waiting))
     return results
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from netspec.spec.binding import Binding
 from netspec.spec.decoding import check_decoded, check_decoding
 from netspec.spec.document import Document, examine
 from netspec.spec.expectations import check_facts
+from netspec.spec.ignoring import check_ignored
 from netspec.spec.inspecting import check_inspected
 from netspec.spec.lowering import Model, check_input, input_type
 from netspec.spec.network import ValueRef
@@ -36,6 +37,9 @@ class Checked:
     document: Document | None
     report: Report
     waiting: tuple[str, ...] = ()
+    model: Model | None = None
+    """The network, built for training, with its ``values``."""
+    values: Mapping[ValueRef, Value] = field(default_factory=dict)
 
 
 def check(
@@ -52,6 +56,7 @@ def check(
     if document.losses and "train" in document.spans and "optimizer" not in document.spans:
         helps = ["as in `optimizer: {adam: {lr: 1e-3}}`"]
         report.error("missing-key", "training needs an `optimizer`", document.spans["train"], helps=helps)
+    check_ignored(document.ignored, report)
     check_known_rows(document, report)
     _check_stream(document, report)
     _check_carried(document, report)
@@ -63,7 +68,7 @@ def check(
         whole = facts(model, values, values)
         predictor = facts(model, values, document.network.outputs.values())
         waiting = check_facts(document.expect, whole, predictor, report)
-    return Checked(document, report, tuple(waiting))
+    return Checked(document, report, tuple(waiting), model, values)
 
 
 def _check_stream(document: Document, report: Report) -> None:

@@ -19,13 +19,14 @@ from netspec.spec.decoding import Decoding, read_decoding
 from netspec.spec.definitions import Definitions, read_definitions
 from netspec.spec.expectations import Expect, read_expect
 from netspec.spec.include import read_file, resolve_includes
+from netspec.spec.ignoring import read_ignored
 from netspec.spec.interpolation import Environment
 from netspec.spec.network import Network
 from netspec.spec.overrides import apply_overrides
 from netspec.spec.scope import Scope
 from netspec.spec.topology import NOWHERE, Topology, check_liveness, read_network
 from netspec.spec.training import Train, check_metric, read_train
-from netspec.spec.tree import Entry, Map, Node, Scalar, describe, is_broken
+from netspec.spec.tree import NOTHING, Entry, Map, Node, Scalar, describe, is_broken
 from netspec.spec.validation import Place, as_map, build, unknown_key
 from netspec.spec.yaml import read_text
 from netspec.tensortype import Size, size
@@ -48,6 +49,7 @@ KEYS: Final[Mapping[str, str]] = {
     "metrics": "What else is measured: a list.",
     "decode": "How sequences are made, one step after another.",
     "train": "How long and in what pieces the network is trained.",
+    "lint": "Warnings that this spec is to be spared: `{ignore: [no-seed]}`.",
     "expect": "What must be so, checked by `netspec validate` and `netspec evaluate --check`.",
 }
 """The sections of a spec."""
@@ -88,9 +90,13 @@ class Document:
     train: Train
     expect: Expect
     decode: Decoding | None = None
+    ignored: tuple[Scalar, ...] = ()
+    """The codes of the warnings that it is to be spared."""
     spans: Mapping[str, Span] = field(default_factory=dict)
     """Where each section stands."""
     warnings: tuple[Diagnostic, ...] = ()
+    written: Map = NOTHING
+    """The tree with every `${}` still in it."""
 
     @property
     def network(self) -> Network:
@@ -163,6 +169,7 @@ class _Reading:
         variables = as_map(self.root.get("vars"), "vars", report)
         names = {} if variables is None else {key: entry.value for key, entry in variables.entries.items()}
         environment = Environment(names, report)
+        written = self.root
         self.root = self._resolved(environment)
         definitions = read_definitions(self.root, self.given_base, report)
         self._data(definitions)
@@ -187,9 +194,10 @@ class _Reading:
             self.complete, topology, losses, metrics,
             self._item("optimizer", Optimizer, definitions), self._schedule(metrics, definitions),
             train, read_expect(tree.get("expect"), metrics, topology.network, report),
-            decoding,
+            decoding, read_ignored(tree.entries.get("lint"), report),
             {key: entry.key_span for key, entry in tree.entries.items()},
             tuple(d for d in in_order(report.diagnostics) if d.severity == "warning"),
+            written,
         )  # fmt: skip
 
     # --- the top ---
