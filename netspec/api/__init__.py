@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.api.language import generate, vectors
+from netspec.api.sound import sound
 from netspec.diagnostics import ChoiceError, Diagnostic, NetspecError, render
 from netspec.spec.check import check
 from netspec.spec.document import Document
@@ -94,18 +95,6 @@ def validate(specs: Sequence[str | Path], *, stdin: str | None = None) -> list[V
         faults = tuple(diagnose(checked))
         results.append(Validated(name, faults, dict(checked.report.sources), checked.waiting))
     return results
-
-
-def _sound(spec: Path | str, overrides: Sequence[str] = ()) -> Document:
-    """A spec in which nothing is wrong that can be seen without its data.
-
-    Raises:
-        SpecError: with every fault.
-    """
-    checked = check(spec, overrides)
-    checked.report.raise_if_failed()
-    assert checked.document is not None
-    return checked.document
 
 
 # --- doctor, new ---
@@ -244,7 +233,7 @@ def trace(
     """
     from netspec.train import tracing
 
-    document = _sound(spec, overrides)
+    document = sound(spec, overrides)
     return tracing.trace(document, row=row, step=step, layer=layer, threads=threads, progress=progress)
 
 
@@ -306,7 +295,7 @@ def train(
         training = (go_on_folds if folds_of(run) else go_on)(run, threads, listener, limits, offline=offline)
     else:
         assert spec is not None
-        document = _sound(spec, overrides)
+        document = sound(spec, overrides, listener.warned)
         if folds is None:
             training = begin(document, overrides, out, threads, weights, listener, limits, offline=offline)
         else:
@@ -380,7 +369,7 @@ def _engine_of(
     kept: dict[str, dict[str, Array]] = {}
     is_meant_as_spec = path.suffix in (".yaml", ".yml") and not path.exists()
     if path.is_file() or is_meant_as_spec:
-        document, name, fitted = _sound(path), str(path), None
+        document, name, fitted = sound(path), str(path), None
     else:
         run = run_named(str(target))
         document, name, fitted = document_of(run), run.name, fitted_of(run)
@@ -488,7 +477,7 @@ def gradcheck(spec: Path | str, *, overrides: Sequence[str] = (), rows: int = 17
     from netspec.train.gradients import LIMIT, GradCheck, check_gradients
     from netspec.train.opening import open_spec
 
-    document = _sound(spec, overrides)
+    document = sound(spec, overrides)
     if not document.losses:
         raise NetspecError(Diagnostic("missing-key", "there is no loss, and so no gradient", helps=("add `loss`",)))
     opened = open_spec(document)

@@ -18,8 +18,8 @@ from netspec.spec.binding import Binding, Outputs, bind_targets, check_names, re
 from netspec.spec.decoding import Decoding, read_decoding
 from netspec.spec.definitions import Definitions, read_definitions
 from netspec.spec.expectations import Expect, read_expect
-from netspec.spec.include import read_file, resolve_includes
 from netspec.spec.ignoring import read_ignored
+from netspec.spec.include import LOSING, read_file, resolve_includes
 from netspec.spec.interpolation import Environment
 from netspec.spec.network import Network
 from netspec.spec.overrides import apply_overrides
@@ -54,6 +54,8 @@ KEYS: Final[Mapping[str, str]] = {
 }
 """The sections of a spec."""
 _NAME: Final = re.compile(r"[a-z0-9._-]+", re.ASCII)
+# What may well stand in a file that could not be included.
+_OF_LOST_FILES: Final = ("fragment", "missing-key", "unknown-field", "unknown-kind", "unknown-variable")
 # Keys that people write at the top, and the section that they belong to.
 _ELSEWHERE: Final = {
     **{name: f"it belongs under `train`: `train: {{{name}: ...}}`" for name in Train.model_fields},
@@ -149,8 +151,12 @@ def examine(
         root = None if tree is None else resolve_includes(tree, file, report)
     if root is None:
         return None, report
+    is_whole = not any(d.code in LOSING for d in report.diagnostics)
     root = apply_overrides(root, overrides, report)
-    return _Reading(file, base, root, report).document(), report
+    document = _Reading(file, base, root, report).document()
+    if not is_whole:
+        report.diagnostics = [d for d in report.diagnostics if d.code not in _OF_LOST_FILES]
+    return document, report
 
 
 class _Reading:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from netspec.diagnostics import LINE_BREAK, WARNINGS, Diagnostic, Report, Span, suggestion
-from netspec.spec.tree import Entry, List, Map, Scalar, describe, is_broken, shorten
+from netspec.spec.tree import Entry, List, Scalar, describe, is_broken, shorten
 from netspec.spec.validation import Place, as_map, unknown_key
 
 KEYS: Final[Mapping[str, str]] = {"ignore": "The codes of the warnings that are not told, in a list."}

@@ -1,4 +1,4 @@
-"""The settings of a project: `netspec.toml`, or the table `tool.netspec` of a `pyproject.toml`, read if one is there."""
+"""The settings of a project: `netspec.toml`, or the table `tool.netspec` of a `pyproject.toml`, if one is there."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from netspec.spec.ignoring import unknown_code
 
 KEYS: Final[Mapping[str, str]] = {
     "ignore": "The codes of the warnings that are not told of any spec.",
-    "per-file-ignores": "The same by patterns of paths, from the folder of the settings: "
-    '`"drafts/**" = ["no-seed"]`.',
+    "per-file-ignores": 'The same by patterns of paths, from the folder of the settings: `"drafts/**" = ["no-seed"]`.',
 }
 """What the table `lint` holds."""
 

@@ -126,7 +126,9 @@ train: {{seed: 1}}
         NETWORK.format(8, "[{dense: {units: 16, name: a}}, {dense: {units: 16, from: a}}, {add: [a, dense_2]}]"),
         NETWORK.format(8, "[{dense: 16}, relu, {dense: 4}]"),
         NETWORK.format(8, "[{dense: {units: 16, freeze: true}}, {dense: 4}]"),
-        NETWORK.format(8, "[{dense: 16}, batch_norm, {dense: 4}]").replace("dense: 16", "dense: {units: 16, bias: false}"),
+        NETWORK.format(8, "[{dense: 16}, batch_norm, {dense: 4}]").replace(
+            "dense: 16", "dense: {units: 16, bias: false}"
+        ),
         TRAINED.format("{dense: {units: 16, activation: sigmoid, repeat: 3}}"),
         TRAINED.format("{dense: {units: 16, activation: tanh, repeat: 9}}"),
         TRAINED.format("{dense: {units: 16, activation: relu}}, {dropout: 0.5}"),

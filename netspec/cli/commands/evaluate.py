@@ -10,7 +10,7 @@ import click
 
 from netspec.cli import streams
 from netspec.cli.group import Command
-from netspec.cli.options import json_option, offline_option, threads_option
+from netspec.cli.options import include_option, json_option, offline_option, threads_option
 
 
 @click.command(
@@ -24,6 +24,7 @@ from netspec.cli.options import json_option, offline_option, threads_option
 @click.option("--split", "only", multiple=True, metavar="NAME", help="Measure this split only. May be repeated.")
 @threads_option
 @offline_option
+@include_option
 @json_option("Print one JSON object.")
 def command(
     *, target: str, check: bool, only: tuple[str, ...], threads: int | None, offline: bool, as_json: bool

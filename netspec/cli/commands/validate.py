@@ -10,6 +10,7 @@ import click
 
 from netspec.cli import streams
 from netspec.cli.group import Command
+from netspec.cli.options import include_option
 from netspec.cli.table import counted
 
 
@@ -20,6 +21,7 @@ from netspec.cli.table import counted
     examples=["netspec validate specs/", "netspec validate digits.yaml xor.yaml", "netspec validate - < digits.yaml"],
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@include_option
 def command(paths: tuple[str, ...]) -> int:
     """Check specs completely and print every fault.
 

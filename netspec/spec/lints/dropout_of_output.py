@@ -16,9 +16,9 @@ def _find(subject: Subject) -> Iterator[Finding]:
     for binding in subject.document.losses:
         node = subject.nodes.get(binding.output.path) if binding.output else None
         while node is not None and node.layer is not None and len(node.inputs) == 1:
-            if node.layer.kind in _DROPS and getattr(node.layer, "rate", 0):
+            if node.layer.kind in _DROPS and getattr(node.layer, "rate", None):
                 yield Finding(
-                    f"`{node.path}` drops values of what `{binding.kind}` reads, and no layer learns to do without them",
+                    f"`{node.path}` drops values of what `{binding.kind}` reads, where no layer can learn of it",
                     node.span,
                     helps=("put it before the last layer that has weights, or leave it out",),
                 )
@@ -30,8 +30,8 @@ def _find(subject: Subject) -> Iterator[Finding]:
 LINT = Lint(
     code="dropout-of-output",
     meaning="Dropout stands between the last layer with weights and the loss.",
-    why="Dropout makes the layers behind it learn to do without single values. Behind the last weights there are none: "
-    "scores are set to 0 at random, and what the loss then says of them is noise.",
+    why="Dropout makes the layers behind it learn to do without single values. Behind the last weights there are "
+    "none: scores are set to 0 at random, and what the loss then says of them is noise.",
     find=_find,
     bad="""\
 netspec: 1

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from netspec.spec.lints.lint import Finding, Lint, Subject
-from netspec.tensortype import product
+from netspec.tensortype import Dim, product, size, total
 
 _WEIGHTS_A_NUMBER: Final = 1000
 _LEAST: Final = 100_000
@@ -17,11 +17,11 @@ def _find(subject: Subject) -> Iterator[Finding]:
     document, rows = subject.document, subject.rows
     if not subject.trains or rows is None or (document.data and document.data.source.kind == _MADE_UP):
         return
-    weights = [p.size for p in subject.model.parameters.values() if p.trainable]
-    told = [_numbers(subject, binding.target) for binding in document.losses]
-    if not told or not all(isinstance(n, int) for n in (*weights, *told)):
+    count = total(p.size for p in subject.model.parameters.values() if p.trainable)
+    told = total(_numbers(subject, binding.target) for binding in document.losses)
+    if not isinstance(count, int) or not isinstance(told, int) or not told:
         return
-    count, numbers = sum(map(int, weights)), rows["train"] * sum(n for n in told if n)
+    numbers = rows["train"] * told
     if count >= _LEAST and count > _WEIGHTS_A_NUMBER * numbers:
         yield Finding(
             f"{count:,} weights are to be learnt from {rows['train']:,} rows: {count // numbers:,} for each number of "
@@ -31,19 +31,19 @@ def _find(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _numbers(subject: Subject, target: str | None) -> int | None:
-    """How many numbers, or classes, a row says; None where rows differ in length."""
+def _numbers(subject: Subject, target: str | None) -> Dim:
+    """How many numbers, or classes, a row says; a symbol where only the data tell."""
     field = subject.model.fields.get(target or "")
-    count = product(field.shape) if field is not None and field.shape is not None else None
-    return count if isinstance(count, int) else None
+    return product(field.shape) if field is not None and field.shape is not None else size("T")
 
 
 LINT = Lint(
     code="few-rows",
     meaning="There are far more weights than the rows of the training split could settle.",
     why="Networks can have many more weights than rows and still be right about new ones: ten or a hundred for each "
-    "number of the targets are common, with dropout, penalties or augmentation. Above a thousand, from 100,000 weights "
-    "on, the rows are learnt by heart. Smaller networks, such as worked examples of one row, are left in peace.",
+    "number of the targets are common, with dropout, penalties or augmentation. Above a thousand, from 100,000 "
+    "weights on, the rows are learnt by heart. Smaller networks, such as worked examples of one row, are left in "
+    "peace.",
     find=_find,
     bad="""\
 netspec: 1

@@ -27,9 +27,9 @@ def _find(subject: Subject) -> Iterator[Finding]:
 LINT = Lint(
     code="last-batch-of-one",
     meaning="The last batch of an epoch has one row, and batch normalisation takes its mean and variance.",
-    why="Batch normalisation takes mean and variance over the rows of a batch and the places of each. Those of a single "
-    "row are far from those of the data, and they move the running statistics as far as those of a whole batch do. "
-    "Where a row has a single place the variance is 0, and the spec is refused.",
+    why="Batch normalisation takes mean and variance over the rows of a batch and the places of each. Those of a "
+    "single row are far from those of the data, and they move the running statistics as far as those of a whole "
+    "batch do. Where a row has a single place the variance is 0, and the spec is refused.",
     find=_find,
     bad="""\
 netspec: 1

@@ -61,8 +61,8 @@ LINT = Lint(
     code="missing-activation",
     meaning="Two dense layers follow each other with no activation between them.",
     why="A product of two matrices is a matrix: without an activation between them two dense layers compute nothing "
-    "that one could not, with more weights and slower learning. A first layer that is narrower than what it reads and "
-    "than what the second gives is left in peace: it is a code, or a product of low rank.",
+    "that one could not, with more weights and slower learning. A first layer that is narrower than what it reads"
+    " and than what the second gives is left in peace: it is a code, or a product of low rank.",
     find=_find,
     bad="""\
 netspec: 1

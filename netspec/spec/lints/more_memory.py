@@ -27,8 +27,9 @@ def _find(subject: Subject) -> Iterator[Finding]:
         return
     left = room()
     if left is not None and weights + step > left.bytes:
+        needed, there = amount(weights + step), amount(left.bytes)
         yield Finding(
-            f"training needs more than {amount(weights + step)} of memory, and {left.granted} {amount(left.bytes)} left",
+            f"training needs more than {needed} of memory, and {left.granted} {there} left",
             document.at("train", "batch") or document.spans.get("network"),
             notes=(
                 f"weights and what the optimizer keeps of them take {amount(weights)}",
@@ -48,9 +49,9 @@ def _kept(subject: Subject, path: str, batch: int) -> int:
 LINT = Lint(
     code="more-memory",
     meaning="A training needs more memory than is left on this machine.",
-    why="The weights, what the optimizer keeps of each, and what the layers with weights give for a batch have to be in "
-    "memory at once. That is the least it takes: `netspec show` tells all of it. What is less than 1 GB is never told, "
-    "as the free memory of a machine changes by as much.",
+    why="The weights, what the optimizer keeps of each, and what the layers with weights give for a batch have to be "
+    "in memory at once. That is the least it takes: `netspec show` tells all of it. What is less than 1 GB is "
+    "never told, as the free memory of a machine changes by as much.",
     find=_find,
     bad="""\
 netspec: 1

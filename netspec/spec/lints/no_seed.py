@@ -23,8 +23,8 @@ def _find(subject: Subject) -> Iterator[Finding]:
 LINT = Lint(
     code="no-seed",
     meaning="A spec that is trained does not say by which seed.",
-    why="Weights, order and dropout follow from the seed, and so does the result. Without one it is 0 and every run is "
-    "the same; but who reads the spec does not see that the result is one of many, nor which.",
+    why="Weights, order and dropout follow from the seed, and so does the result. Without one it is 0 and every run "
+    "is the same; but who reads the spec does not see that the result is one of many, nor which.",
     find=_find,
     bad="""\
 netspec: 1

@@ -42,9 +42,9 @@ def _find(subject: Subject) -> Iterator[Finding]:
 LINT = Lint(
     code="saturating-stack",
     meaning="So many layers with saturating activations follow one another that hardly any gradient comes through.",
-    why="The slope of a sigmoid is at most 1/4, that of tanh at usual net inputs about 0.6, and a gradient is multiplied "
-    "by the slope in every layer. Where the product falls below 1/100, with 4 sigmoids or 10 tanh in a row, the first "
-    "layers hardly learn. Normalisation and ways around (`add`) begin anew.",
+    why="The slope of a sigmoid is at most 1/4, that of tanh at usual net inputs about 0.6, and a gradient is "
+    "multiplied by the slope in every layer. Where the product falls below 1/100, with 4 sigmoids or 10 tanh in a"
+    " row, the first layers hardly learn. Normalisation and ways around (`add`) begin anew.",
     find=_find,
     bad="""\
 netspec: 1

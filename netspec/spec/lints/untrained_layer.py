@@ -36,8 +36,8 @@ def is_at(path: str, group: str) -> bool:
 LINT = Lint(
     code="untrained-layer",
     meaning="A layer with weights leads to an output and to no loss.",
-    why="Training changes only the weights that a loss depends on. A branch that is an output, and that no loss reads, "
-    "gives at the end what its random weights gave at the beginning.",
+    why="Training changes only the weights that a loss depends on. A branch that is an output, and that no loss "
+    "reads, gives at the end what its random weights gave at the beginning.",
     find=_find,
     bad="""\
 netspec: 1

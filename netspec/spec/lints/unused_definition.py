@@ -46,8 +46,8 @@ def words(node: Node) -> set[str]:
 LINT = Lint(
     code="unused-definition",
     meaning="A block, cell, activation or loss that the spec defines is used nowhere.",
-    why="What is defined and not used is most often used under a mistyped name elsewhere, or left over. Definitions of "
-    "included files are not told: they serve other specs too; nor are those among which a variable chooses.",
+    why="What is defined and not used is most often used under a mistyped name elsewhere, or left over. Definitions "
+    "of included files are not told: they serve other specs too; nor are those among which a variable chooses.",
     find=_find,
     bad="""\
 netspec: 1

@@ -40,8 +40,8 @@ def _read(node: Node) -> set[str]:
 LINT = Lint(
     code="unused-variable",
     meaning="A variable under `vars` is read by no `${}`.",
-    why="A variable that nothing reads changes nothing, be it set in the file or by `--set vars.NAME=...`: most often a "
-    "number was written out where the variable was meant. Variables of included files are not told.",
+    why="A variable that nothing reads changes nothing, be it set in the file or by `--set vars.NAME=...`: most often"
+    " a number was written out where the variable was meant. Variables of included files are not told.",
     find=_find,
     bad="""\
 netspec: 1

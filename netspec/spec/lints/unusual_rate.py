@@ -19,19 +19,24 @@ def _find(subject: Subject) -> Iterator[Finding]:
     side = "small" if optimizer.lr < low else "large"
     default = type(optimizer).model_fields["lr"].default
     yield Finding(
-        f"a learning rate of {optimizer.lr:g} is very {side} for `{optimizer.kind}`",
+        f"a learning rate of {_shown(optimizer.lr)} is very {side} for `{optimizer.kind}`",
         span,
-        notes=(f"it is used with {low:g} to {high:g}; where a spec says nothing, with {default:g}",),
+        notes=(f"it is used with {_shown(low)} to {_shown(high)}; where a spec says nothing, with {_shown(default)}",),
     )
+
+
+def _shown(rate: float) -> str:
+    return f"{rate:g}".replace("e-0", "e-")
 
 
 LINT = Lint(
     code="unusual-rate",
     meaning="The learning rate lies outside the range that its optimizer is used with.",
-    why="Optimizers measure the rate in different units: what is usual for `sgd` makes `adam` diverge. Adam moves every "
-    "weight by about the rate in each step, and weights begin between 0.01 and 1: above 0.1 a step replaces them, below "
-    "1e-6 a thousand steps change no third digit. `sgd` moves them by the rate times the gradient, whose size depends on "
-    "the loss, so its range is wide: 1e-6 to 30. Each optimizer has its own range beside its formula.",
+    why="Optimizers measure the rate in different units: what is usual for `sgd` makes `adam` diverge. Adam moves "
+    "every weight by about the rate in each step, and weights begin between 0.01 and 1: above 0.1 a step replaces"
+    " them, below 1e-6 a thousand steps change no third digit. `sgd` moves them by the rate times the gradient, "
+    "whose size depends on the loss, so its range is wide: 1e-6 to 30. Each optimizer has its own range beside "
+    "its formula.",
     find=_find,
     bad="""\
 netspec: 1

@@ -19,7 +19,9 @@ def _find(subject: Subject) -> Iterator[Finding]:
         message = "`early_stop` watches the rows that are trained on, whose loss falls for as long as training goes on"
         yield Finding(message, span, helps=(*helps, "and watch these: `early_stop: {split: validation, ...}`"))
     elif stop.split == "validation" and data is not None and subject.rows is None and _has_none(data):
-        yield Finding("`early_stop` watches the split `validation`, and no rows are set aside for it", span, helps=helps)
+        yield Finding(
+            "`early_stop` watches the split `validation`, and no rows are set aside for it", span, helps=helps
+        )
 
 
 def _has_none(data: DataSection) -> bool:
@@ -32,8 +34,8 @@ def _has_none(data: DataSection) -> bool:
 LINT = Lint(
     code="unwatched-stop",
     meaning="Early stopping watches no rows that are set aside.",
-    why="Early stopping ends a training when the network no longer gets better on rows that it has not seen. On the rows "
-    "it trains on it gets better nearly always, and so is stopped too late or never.",
+    why="Early stopping ends a training when the network no longer gets better on rows that it has not seen. On the "
+    "rows it trains on it gets better nearly always, and so is stopped too late or never.",
     find=_find,
     bad="""\
 netspec: 1
