@@ -28,6 +28,7 @@ class Kinds(Mapping[str, "type[Declared]"]):
     def __init__(self) -> None:
         self._found: dict[str, type[Declared]] = {}
         self._waiting: dict[str, str | None] = {}  # the text of each file that is not imported
+        self._absent: set[str] = set()  # names that were asked for in vain: blocks are layers too, 10,000 times
 
     def lie_in(self, package: str, *files: str) -> None:
         """Name the files of ``package`` that hold the kinds; one of them is one word here."""
@@ -39,12 +40,14 @@ class Kinds(Mapping[str, "type[Declared]"]):
         Raises:
             TypeError: if another one has its name.
         """
+        self._absent.discard(kind.kind)
         known = self._found.setdefault(kind.kind, kind)
         if known is not kind:
             raise TypeError(f"two kinds of {kind.family} are called `{kind.kind}`: {known} and {kind}")
 
     def __getitem__(self, name: str) -> type[Declared]:
-        if name not in self._found:
+        if name not in self._found and name not in self._absent:
+            self._absent.add(name)
             self._import([file for file in self._waiting if f'"{name}"' in self._text(file)])
         return self._found[name]
 

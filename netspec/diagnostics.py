@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 # Every code that a diagnostic may carry, with its meaning; `Diagnostic` refuses any other, so this list is whole once
@@ -22,6 +23,7 @@ CODES: Final[dict[str, str]] = {
     "null-value": "A key has no value, or null, which is never a value.",
     "not-a-number": "A number is infinite or not a number.",
     "empty-spec": "The file holds nothing.",
+    "too-many-faults": "There are so many faults that the others are not told.",
     "left-open": "A value is `???`: it is left for the reader to fill in.",
     # files and overrides
     "unreadable-file": "A file cannot be read.",
@@ -156,6 +158,9 @@ WARNINGS: Final[set[str]] = {"doubtful-loss", "hides-built-in", "unused-input", 
 # Longer source lines are shown in part.
 WIDTH: Final = 160
 
+# Of a spec that has more faults, something other than a spec was read.
+MOST: Final = 1000
+
 # What YAML's reader counts as the end of a line.
 LINE_BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
@@ -264,10 +269,21 @@ class Report:
 
     def _add(self, diagnostic: Diagnostic) -> None:
         """Keep it unless it is known: a fault inside a block is one fault however often the block is used."""
+        if self.full:
+            return
+        if len(self.diagnostics) == MOST - 1:
+            diagnostic = Diagnostic(
+                "too-many-faults", f"there are {MOST:,} faults or more, and no more are told", diagnostic.span
+            )
         identity = (diagnostic.code, diagnostic.message, diagnostic.span)
         if identity not in self._known:
             self._known.add(identity)
             self.diagnostics.append(diagnostic)
+
+    @property
+    def full(self) -> bool:
+        """Whether so much was told that nothing more is."""
+        return len(self.diagnostics) >= MOST
 
     @property
     def failed(self) -> bool:
@@ -305,17 +321,23 @@ def render(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
     lines = [f"{d.span}: {head}" if d.span else head]
     margin = "   "
     if d.span and d.span.file in sources:
-        text = LINE_BREAK.split(sources[d.span.file])
+        text = lines_of(sources[d.span.file])
         if d.span.line <= len(text):
-            source = _printable(text[d.span.line - 1])
+            source = text[d.span.line - 1]
             margin = " " * (len(str(d.span.line)) + 1)
             end = d.span.end_column if d.span.end_line == d.span.line else len(source) + 1
             carets = "^" * max(1, min(end, len(source) + 1) - d.span.column)
             source, caret = _window(source, " " * (d.span.column - 1) + carets, d.span.column)
-            lines += [f"{margin}|", f"{d.span.line} | {source}", f"{margin}| {caret}"]
+            lines += [f"{margin}|", f"{d.span.line} | {_printable(source)}", f"{margin}| {caret}"]
     lines += [f"{margin}= note: {note}" for note in d.notes]
     lines += [f"{margin}= help: {text}" for text in d.helps]
     return "\n".join(lines) + "\n"
+
+
+@lru_cache(maxsize=4)
+def lines_of(text: str) -> Sequence[str]:
+    """The lines of a file as its reader counts them; kept, since each of its faults asks for them."""
+    return LINE_BREAK.split(text)
 
 
 def _window(source: str, caret: str, column: int) -> tuple[str, str]:

@@ -56,14 +56,18 @@ KEYS: Final[Mapping[str, str]] = {
 _NAME: Final = re.compile(r"[a-z0-9._-]+", re.ASCII)
 # What may well stand in a file that could not be included.
 _OF_LOST_FILES: Final = ("fragment", "missing-key", "unknown-field", "unknown-kind", "unknown-variable")
-# Keys that people write at the top, and the section that they belong to.
-_ELSEWHERE: Final = {
+# Where keys belong that people write elsewhere.
+ELSEWHERE: Final = {
+    **{name: f"`{name}` stands at the top of the spec" for name in KEYS},
     **{name: f"it belongs under `train`: `train: {{{name}: ...}}`" for name in Train.model_fields},
     **{name: f"it belongs under `network`: `network: {{{name}: ...}}`" for name in ("inputs", "output", "layers")},
     **{name: f"it belongs under `data`: `data: {{{name}: ...}}`" for name in DataSection.model_fields},
+    **{
+        name: f"it belongs under `data`: `data: {{split: {{{name}: ...}}}}`" for name in ("validation", "test", "folds")
+    },
+    "patience": "it belongs under `train`: `train: {early_stop: {patience: ...}}`",
     "lr": "it belongs inside the optimizer: `optimizer: {adam: {lr: ...}}`",
     "momentum": "it belongs inside the optimizer: `optimizer: {sgd: {momentum: ...}}`",
-    "batch_size": "it is `batch` and belongs under `train`: `train: {batch: ...}`",
 }
 
 
@@ -212,7 +216,7 @@ class _Reading:
         start = next((e.key_span for e in self.root.entries.values()), self.root.span)
         for key, entry in self.root.entries.items():
             if key not in KEYS:
-                unknown_key(key, entry.key_span, list(KEYS), Place("a spec", start, _ELSEWHERE), self.report)
+                unknown_key(key, entry.key_span, list(KEYS), Place("a spec", start, ELSEWHERE), self.report)
         version = self.root.get("netspec")
         if version is None:
             self.report.error("version", "a spec begins with `netspec: 1`", start)

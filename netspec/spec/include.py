@@ -14,8 +14,17 @@ from netspec.spec.yaml import MAX_BYTES, read_bytes
 
 MAX_FILES: Final = 100
 LOSING: Final = frozenset(
-    ["empty-spec", "include-cycle", "not-utf8", "outside-folder", "too-deep", "too-large", "unreadable-file"]
-    + ["wrong-type", "yaml-syntax"]
+    (
+        "empty-spec",
+        "include-cycle",
+        "not-utf8",
+        "outside-folder",
+        "too-deep",
+        "too-large",
+        "unreadable-file",
+        "wrong-type",
+        "yaml-syntax",
+    )
 )
 """The codes of what keeps a file from being read or included: what stands in it is then not known."""
 _ALLOWED: Final[ContextVar[tuple[str, ...]]] = ContextVar("_ALLOWED", default=())

@@ -50,6 +50,8 @@ class _Frame:
     anchor: str | None
     items: list[Node] = field(default_factory=list)
     entries: dict[str, Entry] = field(default_factory=dict)
+    merged: dict[str, Entry] = field(default_factory=dict)
+    """What `<<` would bring in: that is refused, and what it holds is not missed."""
     key: Scalar | None = None
     awaits_value: bool = False
     nodes: int = 1
@@ -253,8 +255,8 @@ class Reader:
         is_flow = (event.start_mark.line, event.start_mark.column) != (mark.line, mark.column)
         end_line, end_column = (mark.line + 1, mark.column + 1) if is_flow else frame.end
         span = Span(self.file, frame.line, frame.column, end_line, end_column)
-        node: Node = Map(frame.entries, span) if frame.is_map else List(tuple(frame.items), span)
-        if frame.is_map and frame.nodes > 1 and not frame.entries:
+        node: Node = Map({**frame.merged, **frame.entries}, span) if frame.is_map else List(tuple(frame.items), span)
+        if frame.is_map and frame.nodes > 1 and not (frame.entries or frame.merged):
             node = Scalar(None, span)  # every key of it was refused
         self._add(node, frame.anchor, frame.nodes, frame.height, (end_line, end_column))
 
@@ -320,6 +322,7 @@ class Reader:
         if name == "<<":
             helps = ["use `include`, a block, or write the keys out"]
             self.report.error("bad-key", "`<<` merges maps in YAML 1.1 only", key.span, helps=helps)
+            frame.merged.update(value.entries if isinstance(value, Map) else {})
         elif first is not None:
             note = f"the first is on line {first.key_span.line}"
             self.report.error("duplicate-key", f"`{shorten(name)}` stands twice in one map", key.span, notes=[note])

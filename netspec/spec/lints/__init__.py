@@ -12,6 +12,7 @@ from netspec.spec.lints.lint import Finding, Lint, Subject
 __all__ = ["LINTS", "Finding", "Lint", "Subject", "findings"]
 
 _FILES: Final = (
+    "beyond_training",
     "bias_before_norm",
     "dropout_of_output",
     "few_rows",
