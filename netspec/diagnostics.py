@@ -142,6 +142,8 @@ CODES: Final[dict[str, str]] = {
     "not-a-date": "A cell that should be a date is not written as one.",
     "pixel-out-of-range": "A pixel is not a byte, or not between 0 and 1.",
     "constant-column": "A number that is to be scaled is the same in every training row.",
+    "class-not-trained": "A class stands in rows of a split that is measured, and in no row that trains.",
+    "rows-in-two-splits": "Rows that are measured stand among those that train, too.",
     "unknown-split": "There is no split, or no fold, of that name.",
     "split-exists": "`split` asks for a split that is there already.",
     "empty-split": "A split would have no rows.",
@@ -153,7 +155,15 @@ CODES: Final[dict[str, str]] = {
 }
 
 # The codes of what a spec is warned of, which it may ask to be spared; lints declare theirs.
-WARNINGS: Final[set[str]] = {"doubtful-loss", "hides-built-in", "unused-input", "out-of-memory", "unknown-code"}
+WARNINGS: Final[set[str]] = {
+    "class-not-trained",
+    "doubtful-loss",
+    "hides-built-in",
+    "out-of-memory",
+    "rows-in-two-splits",
+    "unknown-code",
+    "unused-input",
+}
 
 # Longer source lines are shown in part.
 WIDTH: Final = 160

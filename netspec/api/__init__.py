@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from netspec.inspection import Compiled
     from netspec.runs.run import Run
     from netspec.train.engine import Engine
+    from netspec.train.examination import ExaminedData
     from netspec.train.folds import Folds
     from netspec.train.gradients import GradCheck
     from netspec.train.opening import Opened
@@ -67,6 +68,8 @@ class Validated:
     sources: Mapping[str, str]
     waiting: tuple[str, ...] = ()
     """Facts of `expect` that were skipped, each with the reason."""
+    data: ExaminedData | None = None
+    """What the data hold, if they were asked for."""
 
     @property
     def errors(self) -> int:
@@ -81,19 +84,35 @@ class Validated:
         return "\n".join(render(d, self.sources) for d in self.diagnostics)
 
 
-def validate(specs: Sequence[str | Path], *, stdin: str | None = None) -> list[Validated]:
-    """Check specs completely, without their data.
+def validate(
+    specs: Sequence[str | Path],
+    *,
+    stdin: str | None = None,
+    data: bool = False,
+    offline: bool = False,
+    told: Callable[[str], None] = lambda text: None,
+) -> list[Validated]:
+    """Check specs completely, without their data unless these are asked for.
 
     Args:
         specs: Files; ``-`` stands for the text ``stdin``.
         stdin: The text of a spec.
+        data: Open the data too, and check them.
+        offline: Download nothing.
+        told: Is told what takes long.
     """
     results = []
     for spec in specs:
         name = "<stdin>" if spec == "-" else str(spec)
         checked = check(stdin or "", name=name) if spec == "-" else check(Path(spec))
-        faults = tuple(diagnose(checked))
-        results.append(Validated(name, faults, dict(checked.report.sources), checked.waiting))
+        if data:
+            from netspec.train.examination import examine_data
+
+            examined = examine_data(checked, offline=offline, told=told)
+            faults: tuple[Diagnostic, ...] = examined.diagnostics
+        else:
+            examined, faults = None, tuple(diagnose(checked))
+        results.append(Validated(name, faults, dict(checked.report.sources), checked.waiting, examined))
     return results
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from netspec.diagnostics import Diagnostic, in_order
@@ -12,17 +12,20 @@ from netspec.spec.rows import known_rows
 from netspec.spec.settings import settings_of
 
 
-def diagnose(checked: Checked, *, rows: Mapping[str, int] | None = None) -> list[Diagnostic]:
+def diagnose(
+    checked: Checked, *, rows: Mapping[str, int] | None = None, more: Iterable[Diagnostic] = ()
+) -> list[Diagnostic]:
     """Faults and warnings, in the order of the file; lints are asked where there is no fault.
 
     Args:
         checked: The spec.
         rows: How many rows each split has, if the data are open.
+        more: What else was found, of the data.
     """
     document, report = checked.document, checked.report
     if document is None:
         return in_order(report.diagnostics)
-    found = list(report.diagnostics)
+    found = [*report.diagnostics, *more]
     if not report.failed and checked.model is not None:
         from netspec.spec.lints import Subject, findings
 

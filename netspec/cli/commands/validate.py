@@ -10,7 +10,7 @@ import click
 
 from netspec.cli import streams
 from netspec.cli.group import Command
-from netspec.cli.options import include_option
+from netspec.cli.options import include_option, offline_option
 from netspec.cli.table import counted
 
 
@@ -18,26 +18,37 @@ from netspec.cli.table import counted
     cls=Command,
     section="check",
     place=1,
-    examples=["netspec validate specs/", "netspec validate digits.yaml xor.yaml", "netspec validate - < digits.yaml"],
+    examples=[
+        "netspec validate specs/",
+        "netspec validate digits.yaml xor.yaml",
+        "netspec validate --data specs/mpg.yaml",
+        "netspec validate - < digits.yaml",
+    ],
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--data", is_flag=True, help="Open the data too: check them, and show what each column holds.")
+@offline_option
 @include_option
-def command(paths: tuple[str, ...]) -> int:
+def command(paths: tuple[str, ...], data: bool, offline: bool) -> int:
     """Check specs completely and print every fault.
 
     PATH is a file, a folder, or - for standard input. Of a folder only files whose first key is `netspec` are read; the
-    others are counted. No data are opened and nothing is compiled.
+    others are counted. No data are opened, except with --data, and nothing is compiled.
     """
     from netspec import api
 
     specs, skipped = _expand(paths)
     stdin = sys.stdin.read() if "-" in specs else None
-    results = api.validate(specs, stdin=stdin)
+    results = api.validate(specs, stdin=stdin, data=data, offline=offline, told=streams.say)
     for checked in results:
         if checked.diagnostics:
             streams.diagnostics(checked.render() + "\n")
         for fact in checked.waiting:
             streams.say(f"{checked.name}: expect: {fact}")
+        if checked.data is not None:
+            from netspec.cli.columns import print_data
+
+            print_data(checked.data)
         streams.result(f"{checked.name}: {_verdict(checked.errors, checked.warnings)}")
     streams.say(_totals(len(results), sum(1 for checked in results if checked.errors), skipped))
     return 1 if any(checked.errors for checked in results) else 0
