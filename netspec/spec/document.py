@@ -185,6 +185,7 @@ class _Reading:
         self._data(definitions)
         environment.size, environment.fields = self._size, tuple(self.fields or self._written_fields())
         topology = self._network(environment, definitions)
+        environment.check()
         tree = self._settled(environment)
         self.root = tree
         outputs = Outputs(topology.scope, topology.network.outputs)
