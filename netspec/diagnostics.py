@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
-# Every code that a diagnostic may carry, with its meaning; `Diagnostic` refuses any other, so this list is whole.
-CODES: Final[Mapping[str, str]] = {
+# Every code that a diagnostic may carry, with its meaning; `Diagnostic` refuses any other, so this list is whole once
+# the lints, each of which declares its own (`declare_warning`), are imported: `netspec.spec.lints`.
+CODES: Final[dict[str, str]] = {
     # reading YAML
     "yaml-syntax": "The file is not YAML.",
     "too-large": "The file, what its aliases expand to, or what a layer computes is larger than any spec needs.",
@@ -21,10 +23,15 @@ CODES: Final[Mapping[str, str]] = {
     "null-value": "A key has no value, or null, which is never a value.",
     "not-a-number": "A number is infinite or not a number.",
     "empty-spec": "The file holds nothing.",
+    "too-many-faults": "There are so many faults that the others are not told.",
+    "left-open": "A value is `???`: it is left for the reader to fill in.",
     # files and overrides
     "unreadable-file": "A file cannot be read.",
     "include-cycle": "A file includes itself, perhaps through others.",
     "bad-override": "A `--set` is not KEY=VALUE, or its path leads through something that is not a map.",
+    "outside-folder": "A file is included from outside the folder of the spec.",
+    "bad-config": "The settings of a project, in `netspec.toml` or `pyproject.toml`, are wrong.",
+    "unknown-code": "What is to be ignored is the code of no warning.",
     "fragment": "The file has no `network`: it is made to be included.",
     # keys and values
     "version": "`netspec: 1` is missing, or asks for another version of the language.",
@@ -136,6 +143,8 @@ CODES: Final[Mapping[str, str]] = {
     "not-a-date": "A cell that should be a date is not written as one.",
     "pixel-out-of-range": "A pixel is not a byte, or not between 0 and 1.",
     "constant-column": "A number that is to be scaled is the same in every training row.",
+    "class-not-trained": "A class stands in rows of a split that is measured, and in no row that trains.",
+    "rows-in-two-splits": "Rows that are measured stand among those that train, too.",
     "unknown-split": "There is no split, or no fold, of that name.",
     "split-exists": "`split` asks for a split that is there already.",
     "empty-split": "A split would have no rows.",
@@ -146,11 +155,37 @@ CODES: Final[Mapping[str, str]] = {
     "too-few-rows": "`split` or a batch asks for more rows than there are.",
 }
 
+# The codes of what a spec is warned of, which it may ask to be spared; lints declare theirs.
+WARNINGS: Final[set[str]] = {
+    "class-not-trained",
+    "doubtful-loss",
+    "hides-built-in",
+    "out-of-memory",
+    "rows-in-two-splits",
+    "unknown-code",
+    "unused-input",
+}
+
 # Longer source lines are shown in part.
 WIDTH: Final = 160
 
+# Of a spec that has more faults, something other than a spec was read.
+MOST: Final = 1000
+
 # What YAML's reader counts as the end of a line.
 LINE_BREAK: Final = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+
+
+def declare_warning(code: str, meaning: str) -> None:
+    """Add a code that warnings of specs may carry, with its meaning.
+
+    Raises:
+        ValueError: if it is there already.
+    """
+    if code in CODES:
+        raise ValueError(f"two diagnostics have the code `{code}`")
+    CODES[code] = meaning
+    WARNINGS.add(code)
 
 
 class Span(NamedTuple):
@@ -260,10 +295,21 @@ class Report:
 
     def _add(self, diagnostic: Diagnostic) -> None:
         """Keep it unless it is known: a fault inside a block is one fault however often the block is used."""
+        if self.full:
+            return
+        if len(self.diagnostics) == MOST - 1:
+            diagnostic = Diagnostic(
+                "too-many-faults", f"there are {MOST:,} faults or more, and no more are told", diagnostic.span
+            )
         identity = (diagnostic.code, diagnostic.message, diagnostic.span)
         if identity not in self._known:
             self._known.add(identity)
             self.diagnostics.append(diagnostic)
+
+    @property
+    def full(self) -> bool:
+        """Whether so much was told that nothing more is."""
+        return len(self.diagnostics) >= MOST
 
     @property
     def failed(self) -> bool:
@@ -301,17 +347,23 @@ def render(diagnostic: Diagnostic, sources: Mapping[str, str]) -> str:
     lines = [f"{d.span}: {head}" if d.span else head]
     margin = "   "
     if d.span and d.span.file in sources:
-        text = LINE_BREAK.split(sources[d.span.file])
+        text = lines_of(sources[d.span.file])
         if d.span.line <= len(text):
-            source = _printable(text[d.span.line - 1])
+            source = text[d.span.line - 1]
             margin = " " * (len(str(d.span.line)) + 1)
             end = d.span.end_column if d.span.end_line == d.span.line else len(source) + 1
             carets = "^" * max(1, min(end, len(source) + 1) - d.span.column)
             source, caret = _window(source, " " * (d.span.column - 1) + carets, d.span.column)
-            lines += [f"{margin}|", f"{d.span.line} | {source}", f"{margin}| {caret}"]
+            lines += [f"{margin}|", f"{d.span.line} | {_printable(source)}", f"{margin}| {caret}"]
     lines += [f"{margin}= note: {note}" for note in d.notes]
     lines += [f"{margin}= help: {text}" for text in d.helps]
     return "\n".join(lines) + "\n"
+
+
+@lru_cache(maxsize=4)
+def lines_of(text: str) -> Sequence[str]:
+    """The lines of a file as its reader counts them; kept, since each of its faults asks for them."""
+    return LINE_BREAK.split(text)
 
 
 def _window(source: str, caret: str, column: int) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from netspec import api, diagnostics
 from netspec.diagnostics import CODES
 from netspec.docstrings import read
+from netspec.spec.lints import LINTS
 from netspec_docs import commands, formulas, kinds, sections
 from netspec_docs.families import BY_NAME, FAMILIES
 
@@ -26,6 +27,11 @@ SOURCES = BY_NAME["source"]
 
 def _codes() -> str:
     return "\n".join(f"({code})=\n`{code}`\n: {meaning}\n" for code, meaning in sorted(CODES.items()))
+
+
+def _lints() -> str:
+    """What each lint means, why, and a spec that it is told of."""
+    return "\n\n".join(f"### {lint.code}\n\n{lint.meaning} {lint.why}\n\n```yaml\n{lint.bad}```" for lint in LINTS)
 
 
 def _kinds(name: str) -> Callable[[], str]:
@@ -81,6 +87,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "sources": _sources,
     "sections": sections.page,
     "codes": _codes,
+    "lints": _lints,
     "commands": commands.page,
     "functions": formulas.functions,
     "types": _types,

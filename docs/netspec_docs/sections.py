@@ -9,7 +9,7 @@ from typing import TypeAlias
 from pydantic import BaseModel
 
 from netspec.data.section import DataSection
-from netspec.spec import binding, blocks, definitions, expectations, items, topology
+from netspec.spec import binding, blocks, definitions, expectations, ignoring, items, topology
 from netspec.spec.document import KEYS
 from netspec.spec.network import Regularize
 from netspec.spec.training import Train
@@ -27,6 +27,7 @@ _INNER: Mapping[str, Mapping[str, Keys]] = {
     "loss": {"": binding.KEYS["loss"]},
     "metrics": {"": binding.KEYS["metric"]},
     "train": {"": Train},
+    "lint": {"": ignoring.KEYS},
     "expect": {"": expectations.KEYS, "An example": expectations.ExampleKeys},
 }
 

@@ -251,7 +251,7 @@ def train(
         training = (go_on_folds if folds_of(run) else go_on)(run, threads, listener, limits, offline=offline)
     else:
         assert spec is not None
-        document = sound(spec, overrides)
+        document = sound(spec, overrides, listener.warned)
         if folds is None:
             training = begin(document, overrides, out, threads, weights, listener, limits, offline=offline)
         else:

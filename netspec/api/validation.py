@@ -9,11 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from netspec.diagnostics import Diagnostic, in_order, render
 from netspec.spec.check import Checked, check
 from netspec.spec.expectations import check_facts
+from netspec.spec.linting import diagnose
+
+if TYPE_CHECKING:
+    from netspec.train.examination import ExaminedData
 
 STDIN: Final = "<stdin>"
 # A copy of this process has all that is loaded, and knows what it read; elsewhere than on Linux to fork is not safe.
@@ -33,6 +37,8 @@ class Validated:
     waiting: tuple[str, ...] = ()
     """Facts of `expect` that were skipped, each with the reason."""
     seconds: float = 0.0
+    data: ExaminedData | None = None
+    """What the data hold, if they were asked for."""
 
     @property
     def errors(self) -> int:
@@ -48,17 +54,32 @@ class Validated:
 
 
 def validate(
-    specs: Sequence[str | Path], *, stdin: str | None = None, stdin_name: str = STDIN, jobs: int | None = None
+    specs: Sequence[str | Path],
+    *,
+    stdin: str | None = None,
+    stdin_name: str = STDIN,
+    jobs: int | None = None,
+    data: bool = False,
+    offline: bool = False,
+    told: Callable[[str], None] = lambda text: None,
 ) -> list[Validated]:
-    """Check specs completely, without their data.
+    """Check specs completely, without their data unless these are asked for.
 
     Args:
         specs: Files; ``-`` stands for the text ``stdin``.
         stdin: The text of a spec.
         stdin_name: What it is called; what it includes is looked for in the folder of a file of that name.
         jobs: How many processes check; by default one for each processor where there are many specs.
+        data: Open the data too, and check them; one process does.
+        offline: Download nothing.
+        told: Is told what takes long.
     """
     work = partial(_validated, stdin=stdin or "", stdin_name=stdin_name)
+    if data:
+        from netspec.train.examination import examine_data
+
+        examine = partial(examine_data, offline=offline, told=told)
+        return [work(spec, examine=examine) for spec in specs]
     workers = min(_jobs(len(specs)) if jobs is None else jobs, len(specs))
     if workers < 2:
         return [work(spec) for spec in specs]
@@ -66,14 +87,17 @@ def validate(
     return [work(specs[0]), *_shared(work, specs[1:], workers)]
 
 
-def _validated(spec: str | Path, stdin: str, stdin_name: str) -> Validated:
+def _validated(
+    spec: str | Path, stdin: str, stdin_name: str, examine: Callable[[Checked], ExaminedData] | None = None
+) -> Validated:
     begin = time.perf_counter()
     name = stdin_name if spec == "-" else str(spec)
     checked = check(stdin, name=name) if spec == "-" else check(Path(spec))
     waiting = (*checked.waiting, *_hold_memory(checked))
-    faults = tuple(in_order(checked.report.diagnostics))
+    examined = examine(checked) if examine else None
+    faults = tuple(in_order(examined.diagnostics if examined else diagnose(checked)))
     sources = dict(checked.report.sources) if faults else {}
-    return Validated(name, faults, sources, waiting, time.perf_counter() - begin)
+    return Validated(name, faults, sources, waiting, time.perf_counter() - begin, examined)
 
 
 def _hold_memory(checked: Checked) -> list[str]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from math import isfinite
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from netspec.cli.table import Column, table
 
+if TYPE_CHECKING:
+    from netspec.train.examination import ExaminedData
+
 _MOST_VALUES: Final = 6
 _LONGEST: Final = 24
+_MOST_CLASSES: Final = 20
 
 
 def columns_table(heading: str, columns: Mapping[str, Mapping[str, Any]], width: int | None) -> str:
@@ -78,3 +83,27 @@ def number(value: float | None) -> str:
     if value is None or not isfinite(value):
         return "missing" if value is None else str(value)
     return f"{value:,.0f}" if value == int(value) and abs(value) < 1e9 else f"{value:.5g}"
+
+
+def print_data(examined: ExaminedData) -> None:
+    """The columns, fields and classes of data that were opened to be checked."""
+    from netspec.cli import streams
+
+    preview, width = examined.preview, streams.width_of(sys.stdout)
+    if preview is None:
+        return
+    parts = [f"rows     {', '.join(f'{name} {rows:,}' for name, rows in preview.splits.items())}"]
+    parts.append(columns_table("column", preview.columns, width))
+    if preview.fields:
+        parts.append(columns_table("field", preview.fields, width))
+    parts += [_classes_table(name, of_split, width) for name, of_split in examined.classes.items()]
+    streams.result("\n\n".join(parts) + "\n")
+
+
+def _classes_table(name: str, of_split: Mapping[str, Mapping[str, int]], width: int | None) -> str:
+    """A row for each of the first classes, a column for each split."""
+    classes = list(of_split["train"])
+    head = [Column(name, may_shrink=True), *(Column(split, "right") for split in of_split)]
+    rows = [[c, *(f"{counts.get(c, 0):,}" for counts in of_split.values())] for c in classes[:_MOST_CLASSES]]
+    text = table(head, rows, width)
+    return text + (f"\nand {len(classes) - _MOST_CLASSES:,} more classes" if len(classes) > _MOST_CLASSES else "")

@@ -44,6 +44,8 @@ class Case(NamedTuple):
     hidden: Mapping[str, int] = NOTHING
     """How many findings are not shown, by the reason."""
     seconds: float = 0.0
+    data: Mapping[str, Any] = NOTHING
+    """What the data hold, if they were opened."""
 
     @property
     def errors(self) -> int:

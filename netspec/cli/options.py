@@ -15,7 +15,27 @@ def spec_argument(function: _F) -> _F:
     """SPEC, a file that is there."""
     from netspec.cli.specfiles import SpecPath
 
-    return click.argument("spec", type=SpecPath())(function)
+    return click.argument("spec", type=SpecPath())(include_option(function))
+
+
+def include_option(function: _F) -> _F:
+    """``--allow-include DIR``, as often as wanted; of every command that reads specs."""
+    return click.option(
+        "--allow-include",
+        metavar="DIR",
+        multiple=True,
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        expose_value=False,
+        callback=_allow_folders,
+        help="Let specs include files of DIR too, beside those of their own folder. May be repeated.",
+    )(function)
+
+
+def _allow_folders(_: click.Context, __: click.Parameter, folders: tuple[Path, ...]) -> None:
+    if folders:
+        from netspec.spec.include import allow_folders
+
+        allow_folders(folders)
 
 
 def overrides_option(function: _F) -> _F:
@@ -60,6 +80,7 @@ def existing_path(metavar: str) -> click.Path:
 
 
 def _check_codes(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    import netspec.spec.lints  # noqa: F401 - each lint declares its code
     from netspec.diagnostics import CODES, matches, suggestion
 
     names = tuple(name.strip() for value in values for name in value.split(",") if name.strip())

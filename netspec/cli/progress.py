@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
-from netspec.cli.streams import has_colour, is_terminal, width_of
+from netspec.cli.streams import diagnostics, has_colour, is_terminal, width_of
 from netspec.cli.table import counted, duration, measure
 from netspec.train.progress import Silent
 
@@ -42,6 +42,9 @@ class Lines:
         self._has_begun = False
         self._splits: list[Mapping[str, Any]] = []
         self._compiling = False
+
+    def warned(self, text: str) -> None:
+        diagnostics(text)
 
     def started(self, plan: TrainPlan) -> None:
         self._epochs, self._folds = plan.epochs, plan.folds
@@ -191,6 +194,9 @@ class Unwatched:
 
     def __init__(self, inner: Quiet | Lines) -> None:
         self.inner = inner
+
+    def warned(self, text: str) -> None:
+        self._try(lambda: self.inner.warned(text))
 
     def started(self, plan: TrainPlan) -> None:
         self._try(lambda: self.inner.started(plan))

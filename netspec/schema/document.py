@@ -19,9 +19,10 @@ from netspec.data.section import DataSection
 from netspec.data.source import Source
 from netspec.schema.kinds import TEXT, Families, opened
 from netspec.schema.models import INTERPOLATED, Models, Schema, any_of, keys, told
-from netspec.spec import binding, blocks, cells, definitions, expectations, items, topology
+from netspec.spec import binding, blocks, cells, definitions, expectations, ignoring, items, topology
 from netspec.spec.decoding import DecodeSection
 from netspec.spec.document import KEYS, NAME, VERSION
+from netspec.spec.lints import LINTS
 from netspec.spec.network import Regularize
 from netspec.spec.training import Select, Train
 from netspec.spec.validation import family_of
@@ -85,6 +86,7 @@ def schema() -> Schema:
 
 _EXAMPLES: Final[Mapping[str, list[Any]]] = {
     "netspec": [VERSION],
+    "requires": [">=0.1"],
     "name": ["lenet5"],
     "include": ["../common/blocks.yaml"],
     "vars": [{"width": 16}],
@@ -116,6 +118,7 @@ _EXAMPLES: Final[Mapping[str, list[Any]]] = {
     "metrics": [["accuracy"]],
     "decode": [{"input": "previous", "output": "logits"}],
     "train": [{"epochs": 20, "batch": 64}],
+    "lint": [{"ignore": ["no-seed"]}],
     "expect": [{"parameters": 4810, "test": {"accuracy": ">= 0.97"}}],
 }
 
@@ -176,6 +179,7 @@ def _sections(models: Models) -> dict[str, Schema]:
     layers: Schema = {"type": "array", "minItems": 1}
     return {
         "netspec": {"const": VERSION},
+        "requires": TEXT,
         "name": {"type": "string", "pattern": f"^{NAME.pattern}$|\\$\\{{"},
         "include": any_of(TEXT, _NAMES),
         "vars": {"type": "object"},
@@ -190,6 +194,9 @@ def _sections(models: Models) -> dict[str, Schema]:
         "metrics": _one_or_more(_ref("metric")),
         "decode": models.map(DecodeSection),
         "train": _train(models),
+        "lint": keys(
+            ignoring.KEYS, {"ignore": {"type": "array", "items": {"enum": sorted(lint.code for lint in LINTS)}}}
+        ),
         "expect": _expect(models),
     }
 

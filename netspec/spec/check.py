@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from netspec.spec.binding import Binding
 from netspec.spec.decoding import check_decoded, check_decoding
 from netspec.spec.document import Document, examine
 from netspec.spec.expectations import check_facts
+from netspec.spec.ignoring import check_ignored
+from netspec.spec.include import LOSING
 from netspec.spec.inspecting import check_inspected
 from netspec.spec.lowering import Model, check_input, input_type
 from netspec.spec.network import ValueRef
@@ -36,6 +38,9 @@ class Checked:
     document: Document | None
     report: Report
     waiting: tuple[str, ...] = ()
+    model: Model | None = None
+    """The network, built for training, with its ``values``."""
+    values: Mapping[ValueRef, Value] = field(default_factory=dict)
 
 
 def check(
@@ -49,9 +54,8 @@ def check(
     if document is None:
         return Checked(None, report)
     was_sound = not report.failed
-    if document.losses and "train" in document.spans and "optimizer" not in document.spans:
-        helps = ["as in `optimizer: {adam: {lr: 1e-3}}`"]
-        report.error("missing-key", "training needs an `optimizer`", document.spans["train"], helps=helps)
+    _check_training(document, report)
+    check_ignored(document.ignored, report)
     check_known_rows(document, report)
     _check_stream(document, report)
     _check_carried(document, report)
@@ -63,7 +67,20 @@ def check(
         whole = facts(model, values, values)
         predictor = facts(model, values, document.network.outputs.values())
         waiting = check_facts(document.expect.of_network, whole, predictor, report)
-    return Checked(document, report, tuple(waiting))
+    return Checked(document, report, tuple(waiting), model, values)
+
+
+def _check_training(document: Document, report: Report) -> None:
+    """Whether a spec that speaks of training says what is made small, and how."""
+    if any(d.code in LOSING for d in report.diagnostics):  # it may stand in the file that could not be read
+        return
+    is_by_rule = isinstance(document.optimizer, Rule)
+    if document.losses and "train" in document.spans and "optimizer" not in document.spans:
+        helps = ["as in `optimizer: {adam: {lr: 1e-3}}`"]
+        report.error("missing-key", "training needs an `optimizer`", document.spans["train"], helps=helps)
+    if document.optimizer is not None and not is_by_rule and "loss" not in document.spans:
+        helps = ["as in `loss: cross_entropy`"]
+        report.error("missing-key", "training needs a `loss`", document.spans["optimizer"], helps=helps)
 
 
 def _check_stream(document: Document, report: Report) -> None:

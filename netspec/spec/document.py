@@ -18,14 +18,15 @@ from netspec.spec.binding import Binding, Outputs, bind_targets, check_names, re
 from netspec.spec.decoding import Decoding, read_decoding
 from netspec.spec.definitions import Definitions, read_definitions
 from netspec.spec.expectations import Expect, read_expect
-from netspec.spec.include import read_file, resolve_includes
+from netspec.spec.ignoring import read_ignored
+from netspec.spec.include import LOSING, read_file, resolve_includes
 from netspec.spec.interpolation import Environment
 from netspec.spec.network import Network
 from netspec.spec.overrides import apply_overrides
 from netspec.spec.scope import Scope
 from netspec.spec.topology import NOWHERE, Topology, check_liveness, read_network
 from netspec.spec.training import Train, check_metric, read_train
-from netspec.spec.tree import Entry, Map, Node, Scalar, describe, is_broken
+from netspec.spec.tree import NOTHING, Entry, Map, Node, Scalar, describe, is_broken
 from netspec.spec.validation import Place, as_map, build, unknown_key
 from netspec.spec.yaml import read_text
 from netspec.tensortype import Size, size
@@ -49,18 +50,25 @@ KEYS: Final[Mapping[str, str]] = {
     "metrics": "What else is measured: a list.",
     "decode": "How sequences are made, one step after another.",
     "train": "How long and in what pieces the network is trained.",
+    "lint": "Warnings that this spec is to be spared: `{ignore: [no-seed]}`.",
     "expect": "What must be so, checked by `netspec validate` and `netspec evaluate --check`.",
 }
 """The sections of a spec."""
 NAME: Final = re.compile(r"[a-z0-9._-]+", re.ASCII)
-# Keys that people write at the top, and the section that they belong to.
-_ELSEWHERE: Final = {
+# What may well stand in a file that could not be included.
+_OF_LOST_FILES: Final = ("fragment", "missing-key", "unknown-field", "unknown-kind", "unknown-variable")
+# Where keys belong that people write elsewhere.
+ELSEWHERE: Final = {
+    **{name: f"`{name}` stands at the top of the spec" for name in KEYS},
     **{name: f"it belongs under `train`: `train: {{{name}: ...}}`" for name in Train.model_fields},
     **{name: f"it belongs under `network`: `network: {{{name}: ...}}`" for name in ("inputs", "output", "layers")},
     **{name: f"it belongs under `data`: `data: {{{name}: ...}}`" for name in DataSection.model_fields},
+    **{
+        name: f"it belongs under `data`: `data: {{split: {{{name}: ...}}}}`" for name in ("validation", "test", "folds")
+    },
+    "patience": "it belongs under `train`: `train: {early_stop: {patience: ...}}`",
     "lr": "it belongs inside the optimizer: `optimizer: {adam: {lr: ...}}`",
     "momentum": "it belongs inside the optimizer: `optimizer: {sgd: {momentum: ...}}`",
-    "batch_size": "it is `batch` and belongs under `train`: `train: {batch: ...}`",
 }
 
 
@@ -89,9 +97,13 @@ class Document:
     train: Train
     expect: Expect
     decode: Decoding | None = None
+    ignored: tuple[Scalar, ...] = ()
+    """The codes of the warnings that it is to be spared."""
     spans: Mapping[str, Span] = field(default_factory=dict)
     """Where each section stands."""
     warnings: tuple[Diagnostic, ...] = ()
+    written: Map = NOTHING
+    """The tree with every `${}` still in it."""
 
     @property
     def network(self) -> Network:
@@ -144,8 +156,12 @@ def examine(
         root = None if tree is None else resolve_includes(tree, file, report)
     if root is None:
         return None, report
+    is_whole = not any(d.code in LOSING for d in report.diagnostics)
     root = apply_overrides(root, overrides, report)
-    return _Reading(file, base, root, report).document(), report
+    document = _Reading(file, base, root, report).document()
+    if not is_whole:
+        report.diagnostics = [d for d in report.diagnostics if d.code not in _OF_LOST_FILES]
+    return document, report
 
 
 class _Reading:
@@ -164,11 +180,13 @@ class _Reading:
         variables = as_map(self.root.get("vars"), "vars", report)
         names = {} if variables is None else {key: entry.value for key, entry in variables.entries.items()}
         environment = Environment(names, report)
+        written = self.root
         self.root = self._resolved(environment)
         definitions = read_definitions(self.root, self.given_base, report)
         self._data(definitions)
         environment.size, environment.fields = self._size, tuple(self.fields or self._written_fields())
         topology = self._network(environment, definitions)
+        environment.check()
         tree = self._settled(environment)
         self.root = tree
         outputs = Outputs(topology.scope, topology.network.outputs)
@@ -188,9 +206,10 @@ class _Reading:
             self.complete, topology, losses, metrics,
             self._item("optimizer", Optimizer, definitions), self._schedule(metrics, definitions),
             train, read_expect(tree.get("expect"), metrics, topology.network, report),
-            decoding,
+            decoding, read_ignored(tree.entries.get("lint"), report),
             {key: entry.key_span for key, entry in tree.entries.items()},
             tuple(d for d in in_order(report.diagnostics) if d.severity == "warning"),
+            written,
         )  # fmt: skip
 
     # --- the top ---
@@ -199,7 +218,7 @@ class _Reading:
         start = next((e.key_span for e in self.root.entries.values()), self.root.span)
         for key, entry in self.root.entries.items():
             if key not in KEYS:
-                unknown_key(key, entry.key_span, list(KEYS), Place("a spec", start, _ELSEWHERE), self.report)
+                unknown_key(key, entry.key_span, list(KEYS), Place("a spec", start, ELSEWHERE), self.report)
         version = self.root.get("netspec")
         if version is None:
             self.report.error("version", "a spec begins with `netspec: 1`", start)

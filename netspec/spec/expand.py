@@ -18,7 +18,7 @@ from netspec.spec.network import Common, LayerNode, Regularize, Use, ValueRef, W
 from netspec.spec.scope import Named, Scope
 from netspec.spec.tree import Entry, List, Map, Node, Scalar, describe, is_broken, scalars, shorten
 
-MAX_LAYERS: Final = 10_000
+MAX_LAYERS: Final = 5_000
 # Kinds that combine whatever they are given: their main field is `from` even before the catalog has them.
 _COMBINING: Final = ("add", "concat", "multiply", "dot")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +14,26 @@ from netspec.spec.tree import Entry, List, Map, Node, Scalar, describe, is_broke
 from netspec.spec.yaml import MAX_BYTES, read_bytes
 
 MAX_FILES: Final = 100
+LOSING: Final = frozenset(
+    (
+        "empty-spec",
+        "include-cycle",
+        "not-utf8",
+        "outside-folder",
+        "too-deep",
+        "too-large",
+        "unreadable-file",
+        "wrong-type",
+        "yaml-syntax",
+    )
+)
+"""The codes of what keeps a file from being read or included: what stands in it is then not known."""
+_ALLOWED: Final[ContextVar[tuple[str, ...]]] = ContextVar("_ALLOWED", default=())
+
+
+def allow_folders(folders: Iterable[Path]) -> None:
+    """Let specs include files of these folders too, beside those of their own; for this thread of work, or program."""
+    _ALLOWED.set(tuple(os.path.realpath(folder) for folder in folders))
 
 
 def read_file(path: Path, report: Report) -> Map | None:
@@ -22,8 +44,14 @@ def read_file(path: Path, report: Report) -> Map | None:
     return None if root is None else resolve_includes(root, name, report, (_identity(path),))
 
 
-def resolve_includes(root: Node, file: str, report: Report, above: tuple[str, ...] = ()) -> Map | None:
-    """``root`` over the files that its ``include`` names; ``above`` are the files being read, to notice cycles."""
+def resolve_includes(
+    root: Node, file: str, report: Report, above: tuple[str, ...] = (), folder: str | None = None
+) -> Map | None:
+    """``root`` over the files that its ``include`` names.
+
+    ``above`` are the files being read, to notice cycles; ``folder`` is what includes may not leave, if not that of
+    ``file``.
+    """
     if not isinstance(root, Map):
         helps = ["it begins with `netspec: 1`"]
         report.error("wrong-type", f"a spec is a map of keys, got {describe(root)}", root.span, helps=helps)
@@ -33,12 +61,13 @@ def resolve_includes(root: Node, file: str, report: Report, above: tuple[str, ..
     if entry is None:
         return root
     merged: Map | None = None
+    own = folder or os.path.realpath(Path(file).parent)
     for name in _names(entry, report):
-        part = _included(name, file, report, above)
+        part = _included(name, file, report, above, own)
         if part is not None:
             merged = part if merged is None else merge(merged, part)
-    own = root.without("include")
-    return own if merged is None else merge(merged, own)
+    rest = root.without("include")
+    return rest if merged is None else merge(merged, rest)
 
 
 def _names(entry: Entry, report: Report) -> list[Scalar]:
@@ -52,23 +81,32 @@ def _names(entry: Entry, report: Report) -> list[Scalar]:
     return names
 
 
-def _included(name: Scalar, file: str, report: Report, above: tuple[str, ...]) -> Map | None:
+def _included(name: Scalar, file: str, report: Report, above: tuple[str, ...], own: str) -> Map | None:
     path = Path(os.path.normpath(Path(file).parent / str(name.value)))
     identity = _identity(path)
     if identity in above:
         chain = " > ".join(Path(p).name for p in (*above[above.index(identity) :], identity))
         report.error("include-cycle", f"`{shorten(str(name.value))}` includes itself: {chain}", name.span)
         return None
+    if not any(_lies_in(identity, folder) for folder in (own, *_ALLOWED.get())):
+        helps = [f"allow it where you trust the spec: `--allow-include {shorten(str(path.parent), 80)}`"]
+        message = f"`{shorten(str(name.value), 80)}` lies outside the folder of the spec"
+        report.error("outside-folder", message, name.span, helps=helps)
+        return None
     if len(report.sources) >= MAX_FILES:
         report.error("too-large", f"more than {MAX_FILES} files are included", name.span)
         return None
     data = _bytes(path, str(name.value), report, name.span)
     root = None if data is None else read_bytes(data, str(path), report)
-    return None if root is None else resolve_includes(root, str(path), report, (*above, identity))
+    return None if root is None else resolve_includes(root, str(path), report, (*above, identity), own)
 
 
 def _identity(path: Path) -> str:
     return os.path.realpath(path)
+
+
+def _lies_in(path: str, folder: str) -> bool:
+    return Path(path).is_relative_to(folder)
 
 
 def _bytes(path: Path, name: str, report: Report, span: Span) -> bytes | None:

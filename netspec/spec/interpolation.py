@@ -72,6 +72,11 @@ class Environment:
         """Take values that have been worked out already; what looks like ``${}`` in them is text."""
         self._done.update(given)
 
+    def check(self) -> None:
+        """Work out every name, so that what is wrong with one that nothing reads is told too."""
+        for node in self.names.values():
+            self.resolve(node)
+
     def resolve(self, node: Node) -> Node:
         """``node`` with every ``${}`` worked out; unchanged parts are the same objects."""
         if isinstance(node, Scalar):

@@ -179,6 +179,8 @@ def known_kinds(family: type[Declared], activations: Mapping[str, object] = {}) 
 
 def unknown_kind(item: Item, what: str, choices: Iterable[str], report: Report) -> None:
     """Say that there is no such kind, and which was meant."""
+    if report.full:
+        return
     known = list(choices)
     called = otherwords.meant(item.kind, known, otherwords.KINDS)
     near = suggestion(item.kind, known)

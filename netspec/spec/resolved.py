@@ -72,6 +72,8 @@ class _Resolution:
             found["decode"] = self._filled(decode, DecodeSection)
         if tree.get("expect") is not None:
             found["expect"] = self._plain(_needed(tree.get("expect")))
+        if tree.get("lint") is not None:
+            found["lint"] = self._plain(_needed(tree.get("lint")))
         return found
 
     # --- network ---

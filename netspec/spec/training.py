@@ -103,15 +103,22 @@ def read_train(entry: Entry | None, metrics: Sequence[Binding], report: Report) 
     if isinstance(bare, Scalar) and isinstance(bare.value, str):
         section = section.with_value("select", Map({"metric": Entry("metric", bare.span, bare)}, bare.span))
     made = build(Train, section, Place("`train`", entry.key_span, _ELSEWHERE), report)
+    for key in ("select", "early_stop"):
+        metric = _metric_of(section.get(key))
+        if metric is not None:
+            check_metric(metric, metrics, section.get(key), report)
     if made is None:
         return Train()
     if made.batch == "full" and made.accumulate > 1:
         message = f"`batch: full` is one batch an epoch, so there are no {made.accumulate} to make a step of"
         report.error("out-of-range", message, (section.get("accumulate") or section).span)
-    for key, chosen in (("select", made.select), ("early_stop", made.early_stop)):
-        if chosen is not None:
-            check_metric(chosen.metric, metrics, section.get(key), report)
     return made
+
+
+def _metric_of(node: Node | None) -> str | None:
+    """The metric that is named, be the rest of the section right or wrong."""
+    metric = node.get("metric") if isinstance(node, Map) else None
+    return metric.value if isinstance(metric, Scalar) and isinstance(metric.value, str) else None
 
 
 def check_metric(name: str, metrics: Sequence[Binding], at: Node | None, report: Report) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from netspec.diagnostics import Span
 from netspec.tensortype import Size
@@ -54,6 +54,7 @@ class Map(NamedTuple):
 
 
 Node: TypeAlias = Scalar | List | Map
+NOTHING: Final = Map({}, Span("", 1, 1, 1, 1))
 
 
 def plain(node: Node) -> Any:

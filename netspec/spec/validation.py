@@ -173,7 +173,7 @@ class _Translation:
                 continue
             if error["type"] == "missing":
                 key = str(error["loc"][-1])
-                if not any(suggestion(word, [key]) for word in unknown):  # else it is there, and misspelt
+                if not any(_may_be(word, key) for word in unknown):  # else it is there, and misspelt
                     self._missing(path, key)
                     told.append((*path, key))
             elif error["type"] == "extra_forbidden":
@@ -267,18 +267,38 @@ def _model_below(model: type[BaseModel], key: str) -> type[BaseModel] | None:
 
 def unknown_key(key: str, span: Span, known: list[str], place: Place, report: Report) -> None:
     """Say that nothing reads ``key`` here, and what was meant."""
+    if report.full:
+        return
     choices = [*known, *place.also]
     called, near = otherwords.meant(key, choices, otherwords.KEYS), suggestion(key, choices)
+    home = _home(key)
     helps = []
     if place.others and key in place.others:
         helps = [place.others[key]]
     elif called is not None:
         helps = [f"it is called `{called}`"]
+    elif home is not None:
+        helps = [home]
     elif near is not None:
         helps = [f"did you mean `{near}`?"]
     elif known:
         helps = [f"its keys are {', '.join(f'`{k}`' for k in known)}"]
     report.error("unknown-key", f"{place.name} takes no `{key}`", span, helps=helps)
+
+
+def _home(key: str) -> str | None:
+    """Where a key, or what other tools call so, belongs."""
+    from netspec.spec.document import ELSEWHERE
+
+    if key in ELSEWHERE:
+        return ELSEWHERE[key]
+    called = otherwords.meant(key, ELSEWHERE, otherwords.KEYS)
+    return None if called is None else f"it is called `{called}`; {ELSEWHERE[called]}"
+
+
+def _may_be(word: str, key: str) -> bool:
+    """Whether ``key`` was meant."""
+    return bool(suggestion(word, [key]) or otherwords.meant(word, [key], otherwords.KEYS))
 
 
 def _path_name(path: tuple[int | str, ...]) -> str:
@@ -335,12 +355,22 @@ def _alternatives(name: str, node: Node, errors: list[Any]) -> tuple[str, str, l
             helps = [f"did you mean `{near}`?"]
         elif "`true` or `false`" in expected and value.lower() in _YAML_1_1:
             helps = [f"write `{_YAML_1_1[value.lower()]}`: in YAML 1.2 `{value}` is text"]
-        elif expected.keys() & {"a number", "a whole number"} and re.fullmatch(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", value):
-            helps = ["leave out the quotes"]
+        elif expected.keys() & {"a number", "a whole number"}:
+            helps = _as_number(value)
+    elif isinstance(value, float) and value.is_integer() and "a whole number" in expected:
+        helps = [f"write `{value:.0f}`"]
     if list(expected) == ["a list"] and not choices and isinstance(node, Scalar):
         helps = [f"a list of it alone is `[{plain(node)}]`"]
     code = "out-of-range" if choices and isinstance(value, str) else "wrong-type"
     return code, f"{name} takes {wanted}, got {describe(node)}", helps
+
+
+def _as_number(text: str) -> list[str]:
+    """How a text would be the number that it looks like."""
+    plain_text = re.sub(r"(?<=\d)[_ ](?=\d)", "", text)
+    if not re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?", plain_text):
+        return []
+    return ["leave out the quotes"] if plain_text == text else [f"write `{plain_text}`: in YAML 1.2 `{text}` is text"]
 
 
 def as_map(node: Node | None, key: str, report: Report) -> Map | None:

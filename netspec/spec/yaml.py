@@ -30,6 +30,10 @@ _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?
 _NOT_FINITE: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _NUMERIC_START: Final = frozenset("0123456789+-.")
 _STANDARD_TAG: Final = "tag:yaml.org,2002:"
+# `???` as a word of its own, not the pattern of a path. Inside braces libyaml takes a `?` for the mark of a key, so the
+# parser is given as many characters in its place that nobody writes.
+_OPEN: Final = re.compile(r"(?<![^\s\[{,(])\?\?\?(?=[\s\]},)]|:\s|\Z)")
+_STAND_IN: Final = "\ue0ff\ue0ff\ue0ff"
 
 
 class _StopError(Exception):
@@ -46,6 +50,8 @@ class _Frame:
     anchor: str | None
     items: list[Node] = field(default_factory=list)
     entries: dict[str, Entry] = field(default_factory=dict)
+    merged: dict[str, Entry] = field(default_factory=dict)
+    """What `<<` would bring in: that is refused, and what it holds is not missed."""
     key: Scalar | None = None
     awaits_value: bool = False
     nodes: int = 1
@@ -100,7 +106,7 @@ class Reader:
         from yaml.error import YAMLError
 
         try:
-            self._walk(CParser(self.text))
+            self._walk(CParser(_OPEN.sub(_STAND_IN, self.text) if "???" in self.text else self.text))
         except _StopError:
             return None
         except (YAMLError, UnicodeEncodeError) as fault:
@@ -165,14 +171,28 @@ class Reader:
         span = Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
         value: Value = event.value
         tag = event.tag
-        if tag is None:
-            is_key = bool(self.stack) and self.stack[-1].is_map and not self.stack[-1].awaits_value
+        is_key = bool(self.stack) and self.stack[-1].is_map and not self.stack[-1].awaits_value
+        if _STAND_IN in event.value:
+            self._left_open(span, is_key=is_key)
+            value = None
+        elif tag is None:
             if event.implicit[0] and not is_key:
                 value = self._resolve(event.value, span)
         elif tag != _STANDARD_TAG + "str":
             self._unknown_tag(tag, span)
             value = None
         self._add(Scalar(value, span), event.anchor, 1, 1, (span.end_line, span.end_column))
+
+    def _left_open(self, span: Span, *, is_key: bool) -> None:
+        """An exercise: what stands here is to be found by the reader."""
+        keys = [frame.key for frame in self.stack if frame.is_map and frame.key is not None and frame.awaits_value]
+        what = f"`{shorten(str(keys[-1].value))}`" if keys else "a value"
+        if is_key:
+            what = "a key"
+        elif keys and not self.stack[-1].is_map:
+            what = f"an item of {what}"
+        helps = ["put what belongs there in the place of `???`"]
+        self.report.error("left-open", f"{what} is left for you to fill in", span, helps=helps)
 
     def _unknown_tag(self, tag: str, span: Span) -> None:
         name = "!!" + tag.removeprefix(_STANDARD_TAG) if tag.startswith(_STANDARD_TAG) else tag
@@ -235,8 +255,8 @@ class Reader:
         is_flow = (event.start_mark.line, event.start_mark.column) != (mark.line, mark.column)
         end_line, end_column = (mark.line + 1, mark.column + 1) if is_flow else frame.end
         span = Span(self.file, frame.line, frame.column, end_line, end_column)
-        node: Node = Map(frame.entries, span) if frame.is_map else List(tuple(frame.items), span)
-        if frame.is_map and frame.nodes > 1 and not frame.entries:
+        node: Node = Map({**frame.merged, **frame.entries}, span) if frame.is_map else List(tuple(frame.items), span)
+        if frame.is_map and frame.nodes > 1 and not (frame.entries or frame.merged):
             node = Scalar(None, span)  # every key of it was refused
         self._add(node, frame.anchor, frame.nodes, frame.height, (end_line, end_column))
 
@@ -285,8 +305,10 @@ class Reader:
             what = "list" if isinstance(node, List) else "map"
             self.report.error("bad-key", f"a {what} cannot be a key", self._inside(node.span))
             return None
+        if is_broken(node):
+            return None  # told already
         text = str(node.value).lower() if isinstance(node.value, bool) else str(node.value)
-        if text == "" or node.value is None:
+        if text == "":
             self.report.error("bad-key", "a key is empty", self._inside(node.span))
             return None
         if "${" in text:
@@ -300,6 +322,7 @@ class Reader:
         if name == "<<":
             helps = ["use `include`, a block, or write the keys out"]
             self.report.error("bad-key", "`<<` merges maps in YAML 1.1 only", key.span, helps=helps)
+            frame.merged.update(value.entries if isinstance(value, Map) else {})
         elif first is not None:
             note = Note(f"the first is on line {first.key_span.line}", first.key_span)
             self.report.error("duplicate-key", f"`{shorten(name)}` stands twice in one map", key.span, notes=[note])

@@ -39,6 +39,9 @@ class TrainState:
 class Progress(Protocol):
     """Who listens."""
 
+    def warned(self, text: str) -> None:
+        """What the spec is warned of, as diagnostics are printed; before anything else."""
+
     def started(self, plan: TrainPlan) -> None:
         """The training begins, or goes on."""
 
@@ -64,6 +67,7 @@ class Progress(Protocol):
 class Silent:
     """Listens to nothing."""
 
+    def warned(self, text: str) -> None: ...
     def started(self, plan: TrainPlan) -> None: ...
     def compiling(self, done: int, total: int) -> None: ...
     def step(self, state: TrainState) -> None: ...

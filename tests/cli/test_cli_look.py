@@ -123,20 +123,20 @@ def test_validate_reads_files_folders_and_standard_input(run: Run, api: SimpleNa
 
 def test_validate_prints_faults_beside_the_verdicts(run: Run, api: SimpleNamespace) -> None:
     faults = Diagnostic("shape-mismatch", "no fit"), Diagnostic("hides-built-in", "relu", severity="warning")
-    api.validate = lambda paths, jobs: [_checked(path, *faults) for path in paths]
+    api.validate = lambda paths, **options: [_checked(path, *faults) for path in paths]
     done = run("validate", "digits.yaml")
     assert done.exit_code == 1
     assert done.stdout == "digits.yaml: 1 error, 1 warning\n"
     assert "error[shape-mismatch]: no fit" in done.stderr
     assert "1 wrong" in done.stderr
-    api.validate = lambda paths, jobs: [_checked(path, faults[1]) for path in paths]
+    api.validate = lambda paths, **options: [_checked(path, faults[1]) for path in paths]
     assert run("validate", "digits.yaml").exit_code == 0
 
 
 def test_validate_of_nothing_is_usage(run: Run, api: SimpleNamespace, tmp_path: Path) -> None:
     assert run("validate").exit_code == 2
     assert run("validate", "none.yaml").exit_code == 2
-    api.validate = lambda paths, jobs: []
+    api.validate = lambda paths, **options: []
     (tmp_path / "empty").mkdir()
     assert "no spec found" in run("validate", "empty").stderr
 

@@ -6,30 +6,33 @@ from pathlib import Path
 
 import pytest
 
-from netspec.diagnostics import CODES, LINE_BREAK, Diagnostic, in_order, render
+from netspec.diagnostics import CODES, LINE_BREAK, Diagnostic, render
 from netspec.spec.check import check
+from netspec.spec.linting import diagnose
 
-ERR = Path(__file__).parent / "err"
-SPECS = sorted(path.name for path in ERR.glob("*.yaml"))
+ERR = Path(__file__).parents[1] / "specs" / "err"
+SPECS = sorted(path.relative_to(ERR).as_posix() for path in ERR.rglob("*.yaml"))
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_bad_spec_is_explained(name: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     monkeypatch.chdir(ERR)
-    report = check(Path(name)).report
-    text = "\n".join(render(d, report.sources) for d in in_order(report.diagnostics))
+    checked = check(Path(name))
+    found, report = diagnose(checked), checked.report
+    text = "\n".join(render(d, report.sources) for d in found)
     golden = ERR / Path(name).with_suffix(".out")
     if request.config.getoption("--update-golden"):
         golden.write_text(text, encoding="utf-8")
-    assert report.diagnostics
+    assert found
     assert text == golden.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", SPECS)
 def test_every_place_lies_inside_its_file(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ERR)
-    report = check(Path(name)).report
-    for d in report.diagnostics:
+    checked = check(Path(name))
+    found, report = diagnose(checked), checked.report
+    for d in found:
         assert d.span is not None
         lines = LINE_BREAK.split(report.sources[d.span.file])
         assert 1 <= d.span.line <= len(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from netspec.diagnostics import SpecError, render
 from netspec.spec.arithmetic import InterpolationError, evaluate
+from netspec.spec.check import check
 from netspec.spec.document import examine, load
+from netspec.spec.include import allow_folders
 from netspec.spec.tree import plain
 from netspec.tensortype import size
 
@@ -19,6 +22,7 @@ NETWORK = "network: {inputs: {x: [2]}, layers: [{dense: '${n}'}]}\n"
 
 
 def write(folder: Path, **files: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     return folder / "spec.yaml"
@@ -173,3 +177,39 @@ def test_variables_cannot_blow_up(form: str) -> None:
     pairs = ", ".join(f"{a}: {form % (b, b, b)}" for a, b in pairwise(names))
     _, report = examine(f"netspec: 1\nvars: {{{pairs}, v59: abc}}\n" + NETWORK.replace("${n}", "${v0}"))
     assert "too-large" in {d.code for d in report.diagnostics}
+
+
+# --- the folder of a spec ---
+
+
+def test_include_stays_in_the_folder_of_the_spec(tmp_path: Path) -> None:
+    write(tmp_path, common="vars: {n: 7}\n")
+    inner = write(tmp_path / "inner", spec="netspec: 1\ninclude: ../common.yaml\n" + NETWORK)
+    (found,) = check(inner).report.diagnostics
+    assert (found.code, found.span and found.span.line) == ("outside-folder", 2)
+    assert "--allow-include" in found.helps[0]
+    write(tmp_path / "inner", spec="netspec: 1\ninclude: sub/../link.yaml\n" + NETWORK)
+    (tmp_path / "inner" / "link.yaml").symlink_to(tmp_path / "common.yaml")
+    assert check(inner).report.diagnostics[0].code == "outside-folder"
+
+
+def test_files_that_are_included_stay_in_the_folder_too(tmp_path: Path) -> None:
+    write(tmp_path, common="vars: {n: 7}\n")
+    write(tmp_path / "inner" / "deep", one="include: ../two.yaml\n", three="include: ../../common.yaml\n")
+    spec = write(tmp_path / "inner", two="vars: {n: 3}\n", spec="netspec: 1\ninclude: deep/one.yaml\n" + NETWORK)
+    assert not check(spec).report.failed
+    spec = write(tmp_path / "inner", spec="netspec: 1\ninclude: deep/three.yaml\n" + NETWORK)
+    assert [d.code for d in check(spec).report.diagnostics] == ["outside-folder"]
+
+
+def test_other_folders_can_be_allowed(tmp_path: Path) -> None:
+    write(tmp_path / "common", one="vars: {n: 7}\n")
+    spec = write(tmp_path / "inner", spec="netspec: 1\ninclude: ../common/one.yaml\n" + NETWORK)
+    assert check(spec).report.failed
+
+    def allowed() -> bool:
+        allow_folders([tmp_path / "common"])
+        return not check(spec).report.failed
+
+    assert copy_context().run(allowed)
+    assert check(spec).report.failed

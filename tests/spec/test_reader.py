@@ -14,7 +14,7 @@ from netspec.spec.tree import List, Map, Node, Scalar, plain
 from netspec.spec.yaml import MAX_BYTES, read_bytes, read_text
 
 LANGUAGE = sorted((Path(__file__).parent / "language").glob("*.yaml"))
-ERRORS = sorted((Path(__file__).parent / "err").glob("*.yaml"))
+ERRORS = sorted((Path(__file__).parents[1] / "specs" / "err").glob("*.yaml"))
 
 
 def read(text: str) -> Node:

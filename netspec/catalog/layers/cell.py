@@ -149,6 +149,9 @@ class _Making:
         return [y] if len(weights) == 1 else [gate(self.g, y, end - width, end) for width, end in cuts]
 
     def _multiplied(self, left: Value, weight: Value, name: str) -> Value:
+        if left.type.rank < 2:
+            advice = "make it a factor: `2 * (x @ W)`"
+            raise ShapeError(f"`{self.cell.kind}` multiplies a number by the matrix `{name}`", advice)
         if left.type.shape[1] != weight.type.shape[0]:
             rows = weight.type.shape[0]
             raise ShapeError(f"`{self.cell.kind}` multiplies {shown(left)} by `{name}`, which has {rows} rows")

@@ -23,6 +23,8 @@ class Adagrad(Optimizer):
     """
 
     kind: ClassVar[str] = "adagrad"
+    # The first step moves each weight by the rate, later ones by less and less.
+    usual = (1e-5, 1.0)
     lr: NotNegative = Field(default=0.01, description="Learning rate.", json_schema_extra={"main": True})
     epsilon: AboveZero = Field(default=1e-10, description="Added to the root, against division by 0.")
     weight_decay: NotNegative = Field(default=0.0, description="The pull towards 0, added to the gradient.")

@@ -30,6 +30,8 @@ class Adam(Optimizer):
     """
 
     kind: ClassVar[str] = "adam"
+    # A step moves each weight by about the rate, and weights begin between 0.01 and 1: above, a step replaces them.
+    usual = (1e-6, 0.1)
     lr: NotNegative = Field(default=0.001, description="Learning rate.", json_schema_extra={"main": True})
     beta1: Probability = Field(default=0.9, description="How much of the mean gradient is kept.")
     beta2: Probability = Field(default=0.999, description="How much of the mean squared gradient is kept.")

@@ -24,6 +24,8 @@ class Lion(Optimizer):
     """
 
     kind: ClassVar[str] = "lion"
+    # A step moves each weight by the rate exactly, however small its gradient: a tenth of what Adam is used with.
+    usual = (1e-7, 0.01)
     lr: NotNegative = Field(default=1e-4, description="Learning rate.", json_schema_extra={"main": True})
     beta1: Probability = Field(default=0.9, description="The share of the mean gradient in the direction.")
     beta2: Probability = Field(default=0.99, description="How much of the mean gradient is kept.")

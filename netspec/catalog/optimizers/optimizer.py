@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from netspec.compiler.formula import Formula, parse
 from netspec.declared import Declared
@@ -27,6 +27,9 @@ class Optimizer(Declared, family="optimizer"):
 
     lr: float
     """The learning rate, before the schedule and the layer's own factor."""
+
+    usual: ClassVar[tuple[float, float] | None] = None
+    """The least and the largest rate that it is used with, if such are known."""
 
     @property
     @abstractmethod

@@ -25,6 +25,8 @@ class RmsProp(Optimizer):
     """
 
     kind: ClassVar[str] = "rmsprop"
+    # A step moves each weight by about the rate, and weights begin between 0.01 and 1: above, a step replaces them.
+    usual = (1e-6, 0.1)
     lr: NotNegative = Field(default=0.01, description="Learning rate.", json_schema_extra={"main": True})
     rho: Probability = Field(default=0.99, description="How much of the mean squared gradient is kept.")
     epsilon: AboveZero = Field(default=1e-8, description="Added to the root, against division by 0.")

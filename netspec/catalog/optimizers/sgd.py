@@ -24,6 +24,9 @@ class Sgd(Optimizer):
     """
 
     kind: ClassVar[str] = "sgd"
+    # A step is the rate times the gradient, and gradients differ by orders between losses: recurrent networks with
+    # clipped gradients are trained with 30 (Merity et al. 2018), as is what sums over few of many rows of a table.
+    usual = (1e-6, 30.0)
     lr: NotNegative = Field(default=0.01, description="Learning rate.", json_schema_extra={"main": True})
     momentum: Probability = Field(default=0.0, description="How much of the last step is kept.")
     nesterov: bool = Field(default=False, description="Whether the gradient is taken one step of momentum further.")

@@ -11,7 +11,7 @@ import click
 
 from netspec.cli import streams
 from netspec.cli.group import Command
-from netspec.cli.options import json_option, offline_option
+from netspec.cli.options import include_option, json_option, offline_option
 from netspec.cli.specfiles import SpecPath
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.argument("target", metavar="[NAME_OR_SPEC_OR_FILE]", required=False)
 @click.option("--fetch", is_flag=True, help="Download the files of NAME if they are not here, and check their SHA-256.")
 @offline_option
+@include_option
 @json_option("Print one JSON object.")
 def command(target: str | None, fetch: bool, offline: bool, as_json: bool) -> None:
     """List the data sets that are known by name, or show what is in some data.

@@ -12,7 +12,7 @@ import click
 from netspec.cli import streams
 from netspec.cli.findings import Case, Results, found_in, repository
 from netspec.cli.group import Command
-from netspec.cli.options import json_option, offline_option, threads_option
+from netspec.cli.options import include_option, json_option, offline_option, threads_option
 from netspec.cli.output import output_options, planned, save
 from netspec.diagnostics import Diagnostic
 
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 @output_options
 @threads_option
 @offline_option
+@include_option
 @json_option("Print one JSON object.")
 def command(
     *,

@@ -11,7 +11,7 @@ import click
 
 from netspec.cli import streams
 from netspec.cli.group import Command
-from netspec.cli.options import json_option, offline_option, overrides_option, threads_option
+from netspec.cli.options import include_option, json_option, offline_option, overrides_option, threads_option
 from netspec.cli.specfiles import SpecPath, find_specs, listing
 from netspec.cli.trainings import exit_code, train_folder
 
@@ -30,6 +30,7 @@ from netspec.cli.trainings import exit_code, train_folder
 )
 @click.argument("spec", type=SpecPath(or_folder=True), required=False)
 @overrides_option
+@include_option
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run folder itself; new or empty.")
 @threads_option
 @click.option(

@@ -12,7 +12,7 @@ import click
 from netspec.cli import streams
 from netspec.cli.findings import Case, Results, found_in, repository
 from netspec.cli.group import Command
-from netspec.cli.options import codes_option
+from netspec.cli.options import codes_option, include_option, offline_option
 from netspec.cli.output import output_options, planned, write
 from netspec.cli.specfiles import expand
 from netspec.diagnostics import matches
@@ -28,12 +28,16 @@ if TYPE_CHECKING:
     examples=[
         "netspec validate specs/",
         "netspec validate digits.yaml 'specs/**/*.yaml' --strict",
+        "netspec validate --data specs/mpg.yaml",
         "netspec validate - --stdin-filename digits.yaml < digits.yaml",
         "netspec validate specs/ --output netspec.sarif",
         "netspec validate specs/ --format github,junit --output netspec.xml",
     ],
 )
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--data", is_flag=True, help="Open the data too: check them, and show what each column holds.")
+@offline_option
+@include_option
 @output_options
 @click.option("--strict", is_flag=True, help="Warnings fail, too, and YAML files of a folder that are no specs.")
 @codes_option("--select", "Tell of these alone: codes, or words that codes begin with, with commas.")
@@ -59,6 +63,8 @@ if TYPE_CHECKING:
 def command(
     *,
     paths: tuple[str, ...],
+    data: bool,
+    offline: bool,
     formats: tuple[str, ...],
     files: tuple[Path, ...],
     strict: bool,
@@ -71,7 +77,8 @@ def command(
     """Check specs completely and print every fault.
 
     PATH is a file, a folder, a pattern such as 'specs/**/*.yaml', or - for standard input. Of folders and patterns only
-    files whose first key is `netspec` are read; the others are counted. No data are opened and nothing is compiled.
+    files whose first key is `netspec` are read; the others are counted. No data are opened, except
+    with --data, and nothing is compiled.
     """
     from netspec import api
 
@@ -84,11 +91,17 @@ def command(
 
         refuse_in_ci(baseline)
     stdin = {"stdin": sys.stdin.read(), "stdin_name": stdin_filename or "<stdin>"} if "-" in specs else {}
-    checked = api.validate(specs, jobs=jobs, **stdin)
+    checked = api.validate(specs, jobs=jobs, data=data, offline=offline, told=streams.say, **stdin)
     results = _results(checked, others, strict)
     if baseline is not None:
         results = _held_to(baseline, results)
     results = _chosen(results, select, ignore)
+    if "text" in output.printed:
+        for spec in checked:
+            if spec.data is not None:
+                from netspec.cli.columns import print_data
+
+                print_data(spec.data)
     write(output, results)
     return 0 if results.passed else 1
 
@@ -102,6 +115,7 @@ def _results(checked: Iterable[Validated], others: int, strict: bool) -> Results
                 sources=spec.sources,
                 remarks=tuple(f"expect: {fact}" for fact in spec.waiting),
                 seconds=spec.seconds,
+                data=spec.data.summary() if spec.data else {},
             ),
             spec.diagnostics,
         )

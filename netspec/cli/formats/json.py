@@ -43,6 +43,7 @@ def _case(case: Case, results: Results) -> dict[str, Any]:
         "hidden": dict(case.hidden),
         "remarks": list(case.remarks),
         "seconds": round(case.seconds, 6),
+        **({"data": dict(case.data)} if case.data else {}),
         "findings": [_finding(found, results) for found in case.findings],
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from netspec.compiler.formula.expr import Expr, Name
-from netspec.compiler.formula.parse import Walk, formula_of
+from netspec.compiler.formula.parse import FormulaError, Walk, formula_of
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,10 @@ def parse_products(text: str, inputs: Iterable[str], weights: Iterable[str]) -> 
         FormulaError: if the text is no such formula.
     """
     walk = _Walk(text, tuple(inputs), frozenset(weights))
-    (expr,) = formula_of(walk, text)
-    return WithProducts(expr, tuple(walk.products))
+    results = formula_of(walk, text)
+    if len(results) != 1:
+        raise FormulaError(f"a step has one result, this formula has {len(results)}", 0, len(text))
+    return WithProducts(results[0], tuple(walk.products))
 
 
 class _Walk(Walk):

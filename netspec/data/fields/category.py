@@ -96,8 +96,10 @@ def known_classes(
         DataError: if there is no such column, it has several values a row, or the list is empty or names one twice.
     """
     names = None if listed is None else tuple(str(name) for name in listed)
-    if names is not None and (not names or len(set(names)) != len(names)):
-        raise data_error("bad-classes", "`classes` needs at least one name, each once")
+    if names is not None and len(set(names)) < max(len(names), 1):
+        twice = next((name for name in names if names.count(name) > 1), None)
+        message = "`classes` needs at least one name" if twice is None else f"`classes` names `{shown(twice)}` twice"
+        raise data_error("bad-classes", message)
     if source is None:
         return names
     column = column_type(source, of)
