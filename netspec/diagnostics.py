@@ -25,6 +25,7 @@ CODES: Final[Mapping[str, str]] = {
     "unreadable-file": "A file cannot be read.",
     "include-cycle": "A file includes itself, perhaps through others.",
     "bad-override": "A `--set` is not KEY=VALUE, or its path leads through something that is not a map.",
+    "cannot-format": "`netspec fmt` cannot lay a file out without a change of what it says.",
     "fragment": "The file has no `network`: it is made to be included.",
     # keys and values
     "version": "`netspec: 1` is missing, or asks for another version of the language.",

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.api.language import generate, vectors
-from netspec.diagnostics import ChoiceError, Diagnostic, NetspecError, in_order, render
+from netspec.api.writing import formatted, gallery, new
+from netspec.diagnostics import Diagnostic, NetspecError, in_order, render
 from netspec.spec.check import check
 from netspec.spec.document import Document
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from netspec.doctor import Examined
     from netspec.export.format import Model
     from netspec.export.write import Exported
-    from netspec.gallery import Entry
     from netspec.inspection import Compiled
     from netspec.runs.run import Run
     from netspec.train.engine import Engine
@@ -40,6 +40,7 @@ __all__ = [
     "doctor",
     "evaluate",
     "export",
+    "formatted",
     "gallery",
     "generate",
     "gradcheck",
@@ -107,7 +108,7 @@ def _sound(spec: Path | str, overrides: Sequence[str] = ()) -> Document:
     return checked.document
 
 
-# --- doctor, new ---
+# --- doctor ---
 
 
 def doctor(*, measure: bool = True) -> Examined:
@@ -119,40 +120,6 @@ def doctor(*, measure: bool = True) -> Examined:
     from netspec.doctor import examine
 
     return examine(measure=measure)
-
-
-def gallery() -> list[Entry]:
-    """The small specs that come with netspec."""
-    from netspec.gallery import entries
-
-    return entries()
-
-
-def new(name: str, out: Path | None = None) -> tuple[Path, Entry]:
-    """Write a spec of the gallery; the file that was written, and what is in it.
-
-    Args:
-        name: As `gallery` has it, such as ``digits`` or ``playground/spiral``.
-        out: A file, or a folder for it; by default this folder.
-
-    Raises:
-        ChoiceError: if there is no such spec, or the file is there already.
-        EnvironmentFault: if it cannot be written.
-    """
-    from netspec.gallery import entry_named
-    from netspec.runs.files import disk_faults
-
-    entry = entry_named(name)
-    path = Path(entry.file_name) if out is None else out / entry.file_name if out.is_dir() else out
-    with disk_faults("write", path, "with -o"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with path.open("x", encoding="utf-8", newline="\n") as file:
-                file.write(entry.text)
-        except FileExistsError:
-            message = f"`{path}` is there already and is not overwritten"
-            raise ChoiceError(Diagnostic("file-exists", message, helps=("name another file with `-o`",))) from None
-    return path, entry
 
 
 # --- data ---

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -44,6 +45,20 @@ def find_specs(folder: Path) -> Found:
                 path = here / name
                 (found.specs if is_spec(path) else found.others).append(path)
     return found
+
+
+def expand(paths: Sequence[str]) -> tuple[list[str], int]:
+    """The specs that ``paths`` mean, each once, and how many other YAML files their folders hold; ``-`` stays."""
+    specs: dict[str, None] = {}
+    skipped = 0
+    for path in paths:
+        if path != "-" and Path(path).is_dir():
+            found = find_specs(Path(path))
+            specs.update(dict.fromkeys(map(str, found.specs)))
+            skipped += len(found.others)
+        else:
+            specs[path if path == "-" else str(SpecPath().convert(path, None, None))] = None
+    return list(specs), skipped
 
 
 def is_spec(path: Path) -> bool:

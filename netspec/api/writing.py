@@ -1,0 +1,121 @@
+"""Specs as files: the gallery, the canonical layout."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netspec.diagnostics import ChoiceError, DataError, Diagnostic
+
+if TYPE_CHECKING:
+    from netspec.gallery import Entry
+
+
+def gallery() -> list[Entry]:
+    """The small specs that come with netspec."""
+    from netspec.gallery import entries
+
+    return entries()
+
+
+def new(name: str, out: Path | None = None) -> tuple[Path, Entry]:
+    """Write a spec of the gallery; the file that was written, and what is in it.
+
+    Args:
+        name: As `gallery` has it, such as ``digits`` or ``playground/spiral``.
+        out: A file, or a folder for it; by default this folder.
+
+    Raises:
+        ChoiceError: if there is no such spec, or the file is there already.
+        EnvironmentFault: if it cannot be written.
+    """
+    from netspec.gallery import entry_named
+
+    entry = entry_named(name)
+    path = Path(entry.file_name) if out is None else out / entry.file_name if out.is_dir() else out
+    return _written(path, entry.text), entry
+
+
+def _written(path: Path, text: str) -> Path:
+    """A new file; what is there is never overwritten."""
+    from netspec.runs.files import disk_faults
+
+    with disk_faults("write", path, "with -o"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("x", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+        except FileExistsError:
+            message = f"`{path}` is there already and is not overwritten"
+            raise ChoiceError(Diagnostic("file-exists", message, helps=("name another file with `-o`",))) from None
+    return path
+
+
+@dataclass(frozen=True)
+class Formatted:
+    """A spec as it stood and in its canonical layout; ``steps`` are those that made a later version of it."""
+
+    name: str
+    before: str
+    after: str
+    steps: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        return self.before != self.after
+
+
+def formatted(text: str, name: str = "<text>", *, upgrade: bool = False) -> Formatted:
+    """The text of a spec in its canonical layout, which says the same and has all comments.
+
+    Args:
+        text: What stands in the file.
+        name: What it is called in messages.
+        upgrade: Bring it to the newest version of the language.
+
+    Raises:
+        SpecError: if it is no YAML, or cannot be laid out without a change of what it says.
+    """
+    from netspec.spec.layout.canonical import canonical
+    from netspec.spec.upgrades import upgraded
+
+    if not upgrade:
+        return Formatted(name, text, canonical(text, name))
+    after, steps = upgraded(text, name)
+    return Formatted(name, text, after, tuple(step.summary for step in steps))
+
+
+def format_file(path: Path, *, upgrade: bool = False, write: bool = True) -> Formatted:
+    """Lay out a file, as `formatted`; it is written as a whole, and only if something changes.
+
+    Raises:
+        NetspecError: as `formatted`; and if the file cannot be read or written. It is then as it was.
+    """
+    from netspec.runs.files import disk_faults, write_bytes
+
+    with disk_faults("read", path, by=""):
+        data = path.read_bytes()
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        message = f"`{path}` is not UTF-8 text"
+        raise DataError(Diagnostic("not-utf8", message, helps=("save the file as UTF-8",))) from None
+    found = formatted(text, str(path), upgrade=upgrade)
+    if write and found.changed:
+        real = path.resolve()  # the file itself, where `path` is a link to it
+        with disk_faults("write", real, by=""):
+            mode = stat.S_IMODE(real.stat().st_mode)
+            write_bytes(real, found.after.encode())
+            real.chmod(mode)
+    return found
+
+
+def difference(found: Formatted) -> Sequence[str]:
+    """What the layout changes, as lines of a patch."""
+    from difflib import unified_diff
+
+    before, after = found.before.splitlines(), found.after.splitlines()
+    return list(unified_diff(before, after, found.name, f"{found.name} (formatted)", lineterm=""))
