@@ -62,6 +62,7 @@ CODES: Final[Mapping[str, str]] = {
     "changed-data": "The data are not those that the run began with.",
     "wrong-weights": "A file of weights does not fit the network.",
     "unknown-pass": "The compiler has no pass of that name.",
+    "unknown-word": "`netspec explain` knows no code and no kind of that name.",
     "unknown-example": "The gallery has no spec of that name.",
     "file-exists": "A file would be overwritten.",
     "unknown-export": "There is no format of that name to export to.",

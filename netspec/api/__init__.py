@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.api.language import generate, vectors
-from netspec.api.writing import formatted, gallery, new
+from netspec.api.writing import explain, formatted, gallery, new
 from netspec.diagnostics import Diagnostic, NetspecError, in_order, render
 from netspec.spec.check import check
 from netspec.spec.document import Document
@@ -39,6 +39,7 @@ __all__ = [
     "compile",
     "doctor",
     "evaluate",
+    "explain",
     "export",
     "formatted",
     "gallery",

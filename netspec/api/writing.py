@@ -1,4 +1,4 @@
-"""Specs as files: the gallery, the canonical layout."""
+"""Specs as people write them: the gallery, the canonical layout, what the words mean."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from netspec.diagnostics import ChoiceError, DataError, Diagnostic
 
 if TYPE_CHECKING:
+    from netspec.explanation.lookup import Page
     from netspec.gallery import Entry
 
 
@@ -52,6 +53,20 @@ def _written(path: Path, text: str) -> Path:
             message = f"`{path}` is there already and is not overwritten"
             raise ChoiceError(Diagnostic("file-exists", message, helps=("name another file with `-o`",))) from None
     return path
+
+
+def explain(word: str) -> list[Page]:
+    """What a word means: the code of a diagnostic, or a kind that specs can name, which several families may have.
+
+    Args:
+        word: The code or kind; ``FAMILY.KIND`` names one of several.
+
+    Raises:
+        ChoiceError: if it is neither, with the nearest there is.
+    """
+    from netspec.explanation.lookup import pages
+
+    return pages(word)
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from netspec_docs.docstrings import read
 
 from netspec import api
 from netspec.catalog.layers import Layer
 from netspec.declared import Declared
+from netspec.docstrings import read
 
 SECONDS = 10
 """A sound check takes some milliseconds; one that counts to a huge number never ends."""

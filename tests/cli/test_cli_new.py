@@ -130,6 +130,7 @@ def test_a_wheel_brings_the_gallery(installed: Path, tmp_path: Path) -> None:
 
     assert not (installed / "specs").exists()
     assert [line.split()[0] for line in netspec("new").splitlines()[1:]] == [entry.name for entry in api.gallery()]
+    assert "what netspec says of it:" in netspec("explain", "dead-layer")
     assert netspec("new", "digits") == "wrote digits.yaml\n"
     netspec("train", "digits.yaml")
     netspec("evaluate", "@last", "--check")

@@ -22,9 +22,9 @@ from netspec.data.field import Field
 from netspec.data.section import DataSection  # noqa: F401  registers the kinds of sources and fields
 from netspec.data.source import Source
 from netspec.declared import Declared
+from netspec.docstrings import read
+from netspec.explanation.fields import default_of
 from netspec.spec.check import Checked, check
-from netspec_docs.docstrings import read
-from netspec_docs.fields import default_of
 
 Sections = Mapping[str, str]
 """Sections of a spec, each as the YAML behind its key; ``SNIPPET`` in one stands for what the page shows."""
