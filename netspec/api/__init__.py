@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.api.language import generate, vectors
-from netspec.api.writing import explain, formatted, gallery, new
+from netspec.api.writing import diff, explain, formatted, gallery, new
 from netspec.diagnostics import Diagnostic, NetspecError, in_order, render
 from netspec.spec.check import check
 from netspec.spec.document import Document
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "compile",
+    "diff",
     "doctor",
     "evaluate",
     "explain",

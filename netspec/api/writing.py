@@ -1,4 +1,4 @@
-"""Specs as people write them: the gallery, the canonical layout, what the words mean."""
+"""Specs as people write them: the gallery, the canonical layout, what differs, what words mean."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from netspec.diagnostics import ChoiceError, DataError, Diagnostic
 
 if TYPE_CHECKING:
+    from netspec.comparison import Comparison
     from netspec.explanation.lookup import Page
     from netspec.gallery import Entry
+    from netspec.spec.check import Checked
 
 
 def gallery() -> list[Entry]:
@@ -67,6 +69,37 @@ def explain(word: str) -> list[Page]:
     from netspec.explanation.lookup import pages
 
     return pages(word)
+
+
+def diff(before: str | Path, after: str | Path) -> Comparison:
+    """What differs between two specs, or a run and a spec: layers, shapes, parameters, data and training.
+
+    Args:
+        before: A spec's file, or a run: a folder, a name or ``@last``.
+        after: Likewise.
+
+    Raises:
+        NetspecError: with every fault of a spec; or if there is no such spec or run.
+    """
+    from netspec.comparison import compare, side
+
+    return compare(side(_checked(before)), side(_checked(after)))
+
+
+def _checked(target: str | Path) -> Checked:
+    """A spec, or that of a run as it was resolved, in which nothing is wrong but what it expects."""
+    from netspec.runs.folder import find_run
+    from netspec.spec.check import check
+
+    path = Path(target)
+    if path.is_file() or path.suffix in (".yaml", ".yml"):
+        checked = check(path)
+    else:
+        run = find_run(str(target))
+        checked = check(run.spec, base=run.base())
+    if any(d.severity == "error" and d.code != "expectation-failed" for d in checked.report.diagnostics):
+        checked.report.raise_if_failed()
+    return checked
 
 
 @dataclass(frozen=True)
