@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from netspec.api.language import generate, vectors
-from netspec.api.writing import diff, explain, formatted, gallery, new
+from netspec.api.writing import diff, explain, formatted, gallery, new, new_from_data, templates
 from netspec.diagnostics import Diagnostic, NetspecError, in_order, render
 from netspec.spec.check import check
 from netspec.spec.document import Document
@@ -47,8 +47,10 @@ __all__ = [
     "generate",
     "gradcheck",
     "new",
+    "new_from_data",
     "predict",
     "preview",
+    "templates",
     "trace",
     "train",
     "validate",

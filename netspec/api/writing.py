@@ -6,15 +6,20 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from netspec.diagnostics import ChoiceError, DataError, Diagnostic
+from netspec.diagnostics import ChoiceError, DataError, Diagnostic, suggestion
 
 if TYPE_CHECKING:
     from netspec.comparison import Comparison
     from netspec.explanation.lookup import Page
     from netspec.gallery import Entry
+    from netspec.scaffold.templates import Template
     from netspec.spec.check import Checked
+
+SCHEMA: Final = "netspec.schema.json"
+EDITOR_LINE: Final = f"# yaml-language-server: $schema={SCHEMA}\n"
+"""What new specs begin with: editors look for the schema beside the spec, so it works without a network."""
 
 
 def gallery() -> list[Entry]:
@@ -24,22 +29,80 @@ def gallery() -> list[Entry]:
     return entries()
 
 
-def new(name: str, out: Path | None = None) -> tuple[Path, Entry]:
-    """Write a spec of the gallery; the file that was written, and what is in it.
+def templates() -> list[Template]:
+    """Specs to put data of one's own into."""
+    from netspec.scaffold.templates import templates as found
+
+    return found()
+
+
+def new(name: str, out: Path | None = None) -> tuple[Path, Template | Entry]:
+    """Write a template or a spec of the gallery; the file that was written, and what is in it.
 
     Args:
-        name: As `gallery` has it, such as ``digits`` or ``playground/spiral``.
+        name: As `templates` or `gallery` has it, such as ``table``, ``digits`` or ``playground/spiral``.
         out: A file, or a folder for it; by default this folder.
 
     Raises:
         ChoiceError: if there is no such spec, or the file is there already.
         EnvironmentFault: if it cannot be written.
     """
+    found = _template_or_entry(name)
+    path = Path(found.file_name) if out is None else out / found.file_name if out.is_dir() else out
+    beside = {path.with_name(other): text for other, text in getattr(found, "files", {}).items()}
+    _refuse_existing(path, *beside)
+    for other, text in beside.items():
+        _written(other, text)
+    return _written(path, EDITOR_LINE + found.text), found
+
+
+def _template_or_entry(name: str) -> Template | Entry:
     from netspec.gallery import entry_named
 
-    entry = entry_named(name)
-    path = Path(entry.file_name) if out is None else out / entry.file_name if out.is_dir() else out
-    return _written(path, entry.text), entry
+    known = {template.name: template for template in templates()}
+    if name in known:
+        return known[name]
+    try:
+        return entry_named(name)
+    except ChoiceError:
+        near = suggestion(name, known)
+        if near is None:
+            raise
+        helps = (f"did you mean `netspec new {near}`?",)
+        raise ChoiceError(Diagnostic("unknown-example", f"there is no template `{name}`", helps=helps)) from None
+
+
+def new_from_data(data: Path, out: Path | None = None, *, target: str | None = None) -> Path:
+    """Write a spec that is proposed for a CSV file: columns, loss, a network that fits, a split; with reasons.
+
+    Args:
+        data: The file.
+        out: A file, or a folder for it; by default the file's name with `.yaml`, in this folder.
+        target: The column to learn; by default the last one.
+
+    Raises:
+        DataError: if the file is no table of text.
+        ChoiceError: if there is no such column, nothing can be learnt of it, or the file is there already.
+        EnvironmentFault: if it cannot be written.
+    """
+    from netspec.scaffold.columns import read_sheet
+    from netspec.scaffold.proposal import propose, spec_text
+
+    name = f"{data.stem}.yaml"
+    path = Path(name) if out is None else out / name if out.is_dir() else out
+    _refuse_existing(path)
+    return _written(path, EDITOR_LINE + spec_text(propose(read_sheet(data), target), path.parent))
+
+
+def _refuse_existing(*paths: Path) -> None:
+    for path in paths:
+        if path.exists():
+            raise _is_there(path)
+
+
+def _is_there(path: Path) -> ChoiceError:
+    message = f"`{path}` is there already and is not overwritten"
+    return ChoiceError(Diagnostic("file-exists", message, helps=("name another file with `-o`",)))
 
 
 def _written(path: Path, text: str) -> Path:
@@ -52,8 +115,7 @@ def _written(path: Path, text: str) -> Path:
             with path.open("x", encoding="utf-8", newline="\n") as file:
                 file.write(text)
         except FileExistsError:
-            message = f"`{path}` is there already and is not overwritten"
-            raise ChoiceError(Diagnostic("file-exists", message, helps=("name another file with `-o`",))) from None
+            raise _is_there(path) from None
     return path
 
 
