@@ -32,6 +32,7 @@ CODES: Final[dict[str, str]] = {
     "outside-folder": "A file is included from outside the folder of the spec.",
     "bad-config": "The settings of a project, in `netspec.toml` or `pyproject.toml`, are wrong.",
     "unknown-code": "What is to be ignored is the code of no warning.",
+    "cannot-format": "`netspec fmt` cannot lay a file out without a change of what it says.",
     "fragment": "The file has no `network`: it is made to be included.",
     # keys and values
     "version": "`netspec: 1` is missing, or asks for another version of the language.",
@@ -69,6 +70,7 @@ CODES: Final[dict[str, str]] = {
     "changed-data": "The data are not those that the run began with.",
     "wrong-weights": "A file of weights does not fit the network.",
     "unknown-pass": "The compiler has no pass of that name.",
+    "unknown-word": "`netspec explain` knows no code and no kind of that name.",
     "unknown-example": "The gallery has no spec of that name.",
     "file-exists": "A file would be overwritten.",
     "unknown-export": "There is no format of that name to export to.",

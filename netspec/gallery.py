@@ -95,10 +95,10 @@ def _entry(name: str, path: Path) -> Entry | str:
     if len(document.sources) > 1:
         return "it includes other files"
     text = path.read_text(encoding="utf-8")
-    return Entry(name, _summary(text), text, trains=document.optimizer is not None)
+    return Entry(name, summary(text), text, trains=document.optimizer is not None)
 
 
-def _summary(text: str) -> str:
+def summary(text: str) -> str:
     """The first sentence of the comment that a spec begins with."""
     comment = []
     for line in text.splitlines():

@@ -33,17 +33,19 @@ class Compiled:
 
     def summary(self) -> dict[str, Any]:
         """The facts of ``show --json``: layers, totals, memory."""
-        macs = self._macs()
-        layers = [self._layer(node, macs.get(node.path, 0)) for node in self.program.document.network.nodes]
         return {
             "version": 1,
             "name": self.program.document.name,
             **_facts(self.program.counts()._asdict()),
-            **_fact("macs", total(macs.get(node.path, 0) for node in self.program.document.network.nodes)),
+            **_fact("macs", total(self._macs.get(node.path, 0) for node in self.program.document.network.nodes)),
             "augment": {name: list(given.items) for name, given in self.program.model.augmentations.items()},
             "peak_bytes": self.peaks(),
-            "layers": layers,
+            "layers": self.layers(),
         }
+
+    def layers(self) -> list[dict[str, Any]]:
+        """The facts of each layer: name, kind, output shape, parameters, multiply-adds, line."""
+        return [self._layer(node, self._macs.get(node.path, 0)) for node in self.program.document.network.nodes]
 
     def peaks(self) -> dict[str, dict[str, Any] | None]:
         """The most memory that training and prediction take; None where that is known only from the data."""
@@ -125,6 +127,7 @@ class Compiled:
             found.setdefault(parameter.key.rpartition(".")[0], []).append(parameter)
         return found
 
+    @cached_property
     def _macs(self) -> dict[str, Dim]:
         """Multiply-adds of each layer for one sample, by its path; those of auxiliary heads too, as of `expect`."""
         found: dict[str, Dim] = {}

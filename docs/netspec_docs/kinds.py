@@ -6,17 +6,16 @@ import inspect
 from collections.abc import Mapping
 
 from netspec.catalog.activations import FormulaActivation
-from netspec.catalog.layers import Layer
 from netspec.catalog.losses import Loss
 from netspec.catalog.metrics import Compared, Decoded
-from netspec.catalog.optimizers import Optimizer
 from netspec.compiler.formula import parse
 from netspec.declared import Declared
 from netspec.docstrings import read
+from netspec.explanation.families import COMPARISONS, FAMILIES, Family
+from netspec.explanation.fields import described, inner_models
+from netspec.explanation.kinds import kept, takes_several
 from netspec.inspection import Compiled
 from netspec.pipeline import static_program
-from netspec_docs.families import COMPARISONS, FAMILIES, Family
-from netspec_docs.fields import described, inner_models
 from netspec_docs.formulas import curves, latex
 
 
@@ -30,7 +29,7 @@ def body(family: Family, kind: type[Declared], to: str = "") -> str:
     links = {other.name: f"{to}{other.page}.md" for other in FAMILIES}
     told = read(kind)
     prose = _of_formula(kind) if issubclass(kind, FormulaActivation) else told.prose
-    parts = [prose, _takes_several(kind), _kept(kind), _compared(family, kind)]
+    parts = [prose, takes_several(kind), kept(kind), _compared(family, kind)]
     parts += [f"```yaml\n{family.example(kind)}\n```", _outcome(family, kind), _fields(kind, links)]
     parts.append(
         _errors(told.errors, "## Faults in the data" if family.name == "source" else "Faults in the data:", to)
@@ -47,23 +46,6 @@ def _of_formula(kind: type[FormulaActivation]) -> str:
     if formula.draws:
         return text
     return f"{text}\n\n```{{raw}} html\n{curves(kind.model_validate({}).computed())}\n```"
-
-
-def _takes_several(kind: type[Declared]) -> str:
-    if issubclass(kind, Layer) and kind.many:
-        return f"It takes any number of inputs, its main field: `{kind.kind}: [a, b]`."
-    return ""
-
-
-def _kept(kind: type[Declared]) -> str:
-    """What an optimizer keeps of each weight, with its fields as they are by default."""
-    if not issubclass(kind, Optimizer):
-        return ""
-    states = kind.model_validate({}).states
-    if not states:
-        return "Nothing is kept from step to step."
-    count = {1: "One number is", 2: "Two numbers are"}.get(len(states), f"{len(states)} numbers are")
-    return f"{count} kept for each weight: {', '.join(f'${state}$' for state in states)}."
 
 
 def _compared(family: Family, kind: type[Declared]) -> str:

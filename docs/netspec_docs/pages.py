@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from netspec import api, diagnostics
 from netspec.diagnostics import CODES
 from netspec.docstrings import read
-from netspec.spec.lints import LINTS
+from netspec.explanation.codes import CodePage, code_page
+from netspec.explanation.families import BY_NAME, FAMILIES
 from netspec_docs import commands, formulas, kinds, sections
-from netspec_docs.families import BY_NAME, FAMILIES
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -26,12 +26,16 @@ SOURCES = BY_NAME["source"]
 
 
 def _codes() -> str:
-    return "\n".join(f"({code})=\n`{code}`\n: {meaning}\n" for code, meaning in sorted(CODES.items()))
+    """Every code with its explanation, as `netspec explain` gives it."""
+    return "\n\n".join(_code(code_page(code)) for code in sorted(CODES))
 
 
-def _lints() -> str:
-    """What each lint means, why, and a spec that it is told of."""
-    return "\n\n".join(f"### {lint.code}\n\n{lint.meaning} {lint.why}\n\n```yaml\n{lint.bad}```" for lint in LINTS)
+def _code(page: CodePage) -> str:
+    is_said = page.prose.startswith(page.meaning.rstrip("."))
+    parts = [f"## {page.code}", *([] if is_said else [page.meaning]), page.prose]
+    if page.bad:
+        parts += [f"```yaml\n{page.bad}```", f"```text\n{page.says()}```", "Mended:", f"```yaml\n{page.good}```"]
+    return "\n\n".join(parts)
 
 
 def _kinds(name: str) -> Callable[[], str]:
@@ -87,7 +91,6 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "sources": _sources,
     "sections": sections.page,
     "codes": _codes,
-    "lints": _lints,
     "commands": commands.page,
     "functions": formulas.functions,
     "types": _types,

@@ -9,12 +9,12 @@ from typing import TypeAlias
 from pydantic import BaseModel
 
 from netspec.data.section import DataSection
+from netspec.explanation.families import FAMILIES
+from netspec.explanation.fields import described, inner_models
 from netspec.spec import binding, blocks, definitions, expectations, ignoring, items, topology
 from netspec.spec.document import KEYS
 from netspec.spec.network import Regularize
 from netspec.spec.training import Train
-from netspec_docs.families import FAMILIES
-from netspec_docs.fields import described, inner_models
 
 Keys: TypeAlias = "Mapping[str, str] | type[BaseModel]"
 

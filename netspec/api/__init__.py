@@ -11,7 +11,8 @@ from netspec.api.evaluation import evaluate
 from netspec.api.language import generate, vectors
 from netspec.api.sound import sound
 from netspec.api.validation import validate
-from netspec.diagnostics import ChoiceError, Diagnostic, NetspecError
+from netspec.api.writing import diff, explain, formatted, gallery, new, new_from_data, templates
+from netspec.diagnostics import Diagnostic, NetspecError
 from netspec.spec.check import check
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from netspec.doctor import Examined
     from netspec.export.format import Model
     from netspec.export.write import Exported
-    from netspec.gallery import Entry
     from netspec.inspection import Compiled
     from netspec.runs.run import Run
     from netspec.train.folds import Folds
@@ -37,15 +37,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "compile",
+    "diff",
     "doctor",
     "evaluate",
+    "explain",
     "export",
+    "formatted",
     "gallery",
     "generate",
     "gradcheck",
     "new",
+    "new_from_data",
     "predict",
     "preview",
+    "templates",
     "trace",
     "train",
     "validate",
@@ -65,40 +70,6 @@ def doctor(*, measure: bool = True) -> Examined:
     from netspec.doctor import examine
 
     return examine(measure=measure)
-
-
-def gallery() -> list[Entry]:
-    """The small specs that come with netspec."""
-    from netspec.gallery import entries
-
-    return entries()
-
-
-def new(name: str, out: Path | None = None) -> tuple[Path, Entry]:
-    """Write a spec of the gallery; the file that was written, and what is in it.
-
-    Args:
-        name: As `gallery` has it, such as ``digits`` or ``playground/spiral``.
-        out: A file, or a folder for it; by default this folder.
-
-    Raises:
-        ChoiceError: if there is no such spec, or the file is there already.
-        EnvironmentFault: if it cannot be written.
-    """
-    from netspec.gallery import entry_named
-    from netspec.runs.files import disk_faults
-
-    entry = entry_named(name)
-    path = Path(entry.file_name) if out is None else out / entry.file_name if out.is_dir() else out
-    with disk_faults("write", path, "with -o"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with path.open("x", encoding="utf-8", newline="\n") as file:
-                file.write(entry.text)
-        except FileExistsError:
-            message = f"`{path}` is there already and is not overwritten"
-            raise ChoiceError(Diagnostic("file-exists", message, helps=("name another file with `-o`",))) from None
-    return path, entry
 
 
 # --- data ---

@@ -32,31 +32,31 @@ def _block(value: Any, indent: int) -> list[str]:
         return lines
     if isinstance(value, list) and value:
         return [line for item in value for line in _item(pad, item, indent)]
-    return [pad + _flow(value)]
+    return [pad + flow(value)]
 
 
 def _entry(head: str, value: Any, indent: int) -> list[str]:
-    inline = f"{head} {_flow(value)}"
+    inline = f"{head} {flow(value)}"
     if len(inline) <= WIDTH or not isinstance(value, dict | list) or not value:
         return [inline]
     return [head, *_block(value, indent + 2)]
 
 
 def _item(pad: str, value: Any, indent: int) -> list[str]:
-    inline = f"{pad}- {_flow(value, is_outer=True)}"
+    inline = f"{pad}- {flow(value, is_outer=True)}"
     if len(inline) <= WIDTH or not isinstance(value, dict | list) or not value:
         return [inline]
     first, *rest = _block(value, indent + 2)
     return [f"{pad}- {first.lstrip()}", *rest]
 
 
-def _flow(value: Any, *, is_outer: bool = False) -> str:
+def flow(value: Any, *, is_outer: bool = False) -> str:
     if isinstance(value, dict):
-        pairs = ", ".join(f"{_text(str(key))}: {_flow(inner)}" for key, inner in value.items())
+        pairs = ", ".join(f"{_text(str(key))}: {flow(inner)}" for key, inner in value.items())
         # A list's item of one key needs no braces, as specs write layers.
         return pairs if is_outer and len(value) == 1 else f"{{{pairs}}}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_flow, value))}]"
+        return f"[{', '.join(map(flow, value))}]"
     if isinstance(value, bool):
         return "true" if value else "false"
     return _text(value) if isinstance(value, str) else repr(value)

@@ -67,7 +67,7 @@ class _Resolution:
 
     def _training(self, tree: Map) -> dict[str, Any]:
         """The sections that follow: how it is trained, and what is expected."""
-        found: dict[str, Any] = {"train": _dumped(self.document.train)}
+        found: dict[str, Any] = {"train": dumped(self.document.train)}
         if isinstance(decode := tree.get("decode"), Map):
             found["decode"] = self._filled(decode, DecodeSection)
         if tree.get("expect") is not None:
@@ -189,7 +189,7 @@ class _Resolution:
         for key, info in known.items():
             default = info.get_default(call_default_factory=True, validated_data={})
             if key not in found and default is not None and default is not PydanticUndefined:
-                found[key] = _dumped(default)
+                found[key] = dumped(default)
         return found
 
     def _value(self, node: Node, annotation: Any) -> Any:
@@ -246,16 +246,16 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
 
 
-def _dumped(value: Any) -> Any:
+def dumped(value: Any) -> Any:
     """A value of a model as plain data: an item under its kind, nothing for None."""
     if isinstance(value, BaseModel):
         fields = {
-            info.alias or name: _dumped(getattr(value, name))
+            info.alias or name: dumped(getattr(value, name))
             for name, info in type(value).model_fields.items()
             if getattr(value, name) is not None
         }
         kind = getattr(value, "kind", None)
         return {kind: fields} if isinstance(kind, str) else fields
     if isinstance(value, Mapping):
-        return {str(key): _dumped(inner) for key, inner in value.items()}
-    return [_dumped(inner) for inner in value] if isinstance(value, list | tuple) else value
+        return {str(key): dumped(inner) for key, inner in value.items()}
+    return [dumped(inner) for inner in value] if isinstance(value, list | tuple) else value

@@ -97,13 +97,13 @@ def test_show_prints_the_table_json_or_what_was_compiled(run: Run, api: SimpleNa
 
 
 def _checked(name: str, *faults: Diagnostic) -> SimpleNamespace:
-    return SimpleNamespace(name=name, diagnostics=faults, sources={}, waiting=(), seconds=0.0)
+    return SimpleNamespace(name=name, diagnostics=faults, sources={}, waiting=(), seconds=0.0, data=None)
 
 
 def test_validate_reads_files_folders_and_standard_input(run: Run, api: SimpleNamespace, tmp_path: Path) -> None:
     asked: list[tuple[Any, ...]] = []
 
-    def validate(paths: list[str], *, stdin: str, stdin_name: str, jobs: int | None) -> list[SimpleNamespace]:
+    def validate(paths: list[str], *, stdin: str, **options: Any) -> list[SimpleNamespace]:
         asked.append((paths, stdin))
         return [_checked(path) for path in paths]
 

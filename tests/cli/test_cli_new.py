@@ -13,6 +13,7 @@ import pytest
 from click.testing import Result
 
 from netspec import api
+from netspec.api.writing import EDITOR_LINE
 from netspec.data.source import Source
 
 Run = Callable[..., Result]
@@ -27,7 +28,7 @@ def test_the_gallery_has_a_line_for_each_spec_whose_data_come_along(run: Run) ->
     assert {"digits", "xor", "units/and"} <= set(names)
     assert not {"mnist/mlp", "mpg"} & set(names)
     assert all(entry["summary"] and "\n" not in entry["summary"] for entry in listed)
-    text = run("new").stdout
+    text = run("new").stdout.partition("\n\n")[2]
     assert [line.split()[0] for line in text.splitlines()[1:]] == names
 
 
@@ -45,7 +46,8 @@ def test_every_source_knows_whether_its_data_come_along() -> None:
 def test_what_is_written_is_the_spec_as_it_stands(run: Run, tmp_path: Path, name: str) -> None:
     done = run("new", name, "-o", "here/spec.yaml")
     assert done.exit_code == 0
-    assert (tmp_path / "here" / "spec.yaml").read_bytes() == (SPECS / f"{name}.yaml").read_bytes()
+    text = (SPECS / f"{name}.yaml").read_bytes()
+    assert (tmp_path / "here" / "spec.yaml").read_bytes() == EDITOR_LINE.encode() + text
     verb = done.stderr.split()[2]
     assert (verb == "train") == ("\noptimizer:" in (SPECS / f"{name}.yaml").read_text(encoding="utf-8"))
 
@@ -78,6 +80,7 @@ def test_no_file_is_overwritten(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
+        ("tabel", "there is no template `tabel`\n   = help: did you mean `netspec new table`?"),
         ("digts", "did you mean `netspec new digits`?"),
         ("associations", "did you mean `netspec new hebbian/association`?"),
         ("mnist/mlp", "`mnist/mlp` is not in the gallery: its data, `mnist`, do not come with netspec"),
@@ -129,7 +132,10 @@ def test_a_wheel_brings_the_gallery(installed: Path, tmp_path: Path) -> None:
         return done.stdout
 
     assert not (installed / "specs").exists()
-    assert [line.split()[0] for line in netspec("new").splitlines()[1:]] == [entry.name for entry in api.gallery()]
+    listed = netspec("new").partition("\n\n")[2].splitlines()[1:]
+    assert [line.split()[0] for line in listed] == [entry.name for entry in api.gallery()]
+    assert netspec("new", "text") == "wrote text.yaml\n"
+    assert "what netspec says of it:" in netspec("explain", "dead-layer")
     assert netspec("new", "digits") == "wrote digits.yaml\n"
     netspec("train", "digits.yaml")
     netspec("evaluate", "@last", "--check")

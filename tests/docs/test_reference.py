@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from netspec_docs import kinds, pages, sections
-from netspec_docs.families import BY_NAME, COMPARISONS, FAMILIES, Family
 
 from netspec.catalog.activations import FormulaActivation
 from netspec.declared import Declared
 from netspec.diagnostics import CODES
 from netspec.docstrings import read
+from netspec.explanation.families import BY_NAME, COMPARISONS, FAMILIES, Family
 from netspec.spec.document import KEYS
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from netspec_docs.families import BY_NAME
 
 from netspec import api
 from netspec.catalog.layers import Layer
+from netspec.explanation.families import BY_NAME
 
 FAMILY = BY_NAME["layer"]
 

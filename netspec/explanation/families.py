@@ -23,8 +23,8 @@ from netspec.data.section import DataSection  # noqa: F401  registers the kinds 
 from netspec.data.source import Source
 from netspec.declared import Declared
 from netspec.docstrings import read
+from netspec.explanation.fields import default_of
 from netspec.spec.check import Checked, check
-from netspec_docs.fields import default_of
 
 Sections = Mapping[str, str]
 """Sections of a spec, each as the YAML behind its key; ``SNIPPET`` in one stands for what the page shows."""

@@ -75,8 +75,14 @@ def _is_nothing(value: Any) -> bool:
 def _default(field: FieldInfo) -> list[str]:
     if field.is_required():
         return ["required"]
-    value = field.get_default(call_default_factory=True)
-    return ["optional"] if _is_nothing(value) else [f"by default `{shown(value)}`"]
+    text = default_text(field)
+    return [f"by default `{text}`"] if text else ["optional"]
+
+
+def default_text(field: FieldInfo) -> str:
+    """The default of a field, as a spec would write it; empty if it has none to show."""
+    value = None if field.is_required() else field.get_default(call_default_factory=True)
+    return "" if _is_nothing(value) else shown(value)
 
 
 def shown(value: Any) -> str:
