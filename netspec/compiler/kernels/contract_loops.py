@@ -61,7 +61,7 @@ class _Loops:
         shapes = {(h, w) for h in heights(tile.rows) for w in widths}
         shapes |= {(h, 1 << i) for h, widest in self.edges.items() for i in range(widest.bit_length())}
         self.tiles = {shape: emit_tile(builder, *shape) for shape in sorted(shapes)}
-        self.reaching = emit_tile(builder, tile.rows, tile.vectors, reaching=True)
+        self.reaching = None if product.deferred else emit_tile(builder, tile.rows, tile.vectors, reaching=True)
         self.finish = {w: emit_finish(builder, product, w) for w in widths}
         self.later = emit_deferred(builder, product, tile.vectors) if product.deferred else None
         self.pack = emit_pack(builder)
@@ -260,7 +260,7 @@ class _Loops:
             builder.call(self.tiles[shape], [*words, I64(0), I64(0)])
             return []
 
-        if shape != (tile.rows, tile.vectors):
+        if self.reaching is None or shape != (tile.rows, tile.vectors):
             plain()
             return
         reaches, *beyond = self._ahead(block, row, vector, words[0], words[3])
