@@ -9,8 +9,11 @@ import pytest
 from catalog_graphs import Bench
 
 from netspec.catalog.layers import Layer
-from netspec.compiler.graph import Value
+from netspec.compiler.graph import Graph, Value
 from netspec.compiler.ops.expressions import apply
+from netspec.compiler.ops.map import Map
+from netspec.compiler.ops.reduce import Reduce
+from netspec.compiler.ops.scan import Scan
 from netspec.tensortype import BATCH, ShapeError, TensorType, size
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -92,7 +95,6 @@ def test_layers_are_pytorchs(kind: str, bidirectional: bool) -> None:
 
 def gradient(bench: Bench, y: Value, wrt: list[Value], given: dict[str, Array]) -> list[Array]:
     from netspec.compiler.autodiff import gradients
-    from netspec.compiler.ops.reduce import Reduce
 
     found = gradients(bench.graph, bench.scope.add(Reduce("sum", (0, 1)), y), wrt)
     values = bench.values({f"d{i}": value for i, value in enumerate(found) if value is not None}, given, **SIZES)
@@ -147,6 +149,24 @@ def test_the_forget_gate_begins_open() -> None:
     bias = init.draw((4 * UNITS,), (1, 1), 0, "layer.bias")
     assert fans == (1, 1)
     np.testing.assert_array_equal(bias.reshape(4, UNITS)[:, 0], [0, 2, 0, 0])
+
+
+@pytest.mark.parametrize("kind", ["rnn", "lstm", "gru"])
+def test_the_way_back_takes_no_exponential_again(kind: str) -> None:
+    from netspec.compiler.autodiff import gradients
+
+    bench, x, made = built(kind)
+    loss = bench.graph.add(Reduce("sum", (0, 1)), made[""])
+    (found,) = gradients(bench.graph, loss, [x])
+    assert found is not None
+    scans = [
+        node.op for node in Graph("back", (), (("x", found),)).nodes if isinstance(node.op, Scan) and node.op.reverse
+    ]
+    assert len(scans) == 1
+    formulas = " ".join(str(node.op.formula) for node in scans[0].body.nodes if isinstance(node.op, Map))
+    assert formulas
+    assert "tanh" not in formulas
+    assert "sigmoid" not in formulas
 
 
 def test_what_does_not_fit_is_told() -> None:

@@ -70,7 +70,7 @@ def _lifetimes(schedule: Schedule, threads: int, *, is_one_block: bool) -> dict[
                         touch(access.buffer, time, time)
                         if threads > 1 and not (is_one_block and access.split == BY_SAMPLES):
                             at_any_time.add(access.buffer)
-                time += is_one_block or not each.by_blocks
+                time += not each.interleaves or (is_one_block and each.by_blocks)
             time += 1
         for buffer in at_any_time:
             touch(buffer, begin, time)

@@ -219,8 +219,9 @@ class Linked:
         table, blocks, backwards = Table(self.threads), -(-self.batch // UNIT), False
         for rounds in self.executable.schedule.rounds():
             for each in rounds:
-                with table.parts(blocks, backwards=backwards) if each.by_blocks else nullcontext():
-                    self.calls += [None] * each.by_blocks
+                parts = blocks if each.by_blocks else each.strips
+                with table.parts(parts, backwards=backwards and each.by_blocks) if parts else nullcontext():
+                    self.calls += [None] * bool(parts)
                     for call in each.calls:
                         if isinstance(call, Loop):
                             self._loop(table, call, addresses)

@@ -19,6 +19,8 @@ from netspec.compiler.graph.node import Node, Value
 from netspec.tensortype import BATCH, LANES
 
 BY_SAMPLES = Split("rows", BATCH)
+WIDE = 4096  # columns from which on calls go by strips of them
+STRIP = 256  # columns: with 200 rows of weights, and 600 of what they are summed over, some 800 kB
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,24 @@ class Round:
     """Calls of a phase, one after the other; ``by_blocks``: a thread runs all of them for 16 samples, then the next.
 
     Where windows slide, what a layer writes for 16 samples is some 100 kB, and for a thread's share of the batch more
-    than the second-level cache holds.
+    than the second-level cache holds. ``columns``: of so many, a thread runs all calls for a strip, then for the next.
+    The cotangent of 16,383 scores then comes from memory once for all that is summed over it, and weights once for
+    their update and for their transpose.
     """
 
     calls: tuple[Call | Loop, ...]
-    by_blocks: bool
+    by_blocks: bool = False
+    columns: int = 0
+
+    @property
+    def strips(self) -> int:
+        """How many strips its columns are, 0 where it does not go by strips."""
+        return -(-self.columns // STRIP)
+
+    @property
+    def interleaves(self) -> bool:
+        """Whether its calls take turns, part by part."""
+        return self.by_blocks or bool(self.columns)
 
 
 def _rounds(phase: Sequence[Call | Loop]) -> Iterator[Round]:
@@ -39,16 +54,39 @@ def _rounds(phase: Sequence[Call | Loop]) -> Iterator[Round]:
     In one phase these cannot touch what the others touch, or there would be a barrier between them; but around loops
     they can, where threads own the samples of all steps.
     """
-    splits = [{access.split for access in (*call.reads, *call.writes) if access.split} for call in phase]
-    around_loops = any(split.axis == "blocks" for found in splits for split in found)
-    others = [call for call, found in zip(phase, splits, strict=True) if BY_SAMPLES not in found and not around_loops]
-    rest = [(call, found == {BY_SAMPLES}) for call, found in zip(phase, splits, strict=True) if call not in others]
+    strips = {n: found for n in _wide(phase) if len(found := _by_columns(phase, n)) > 1}
+    apart = {id(call) for found in strips.values() for call in found}
+    left = [call for call in phase if id(call) not in apart]
+    splits = [{access.split for access in (*call.reads, *call.writes) if access.split} for call in left]
+    around_loops = any(split.axis == "blocks" for own in splits for split in own)
+    others = [call for call, own in zip(left, splits, strict=True) if BY_SAMPLES not in own and not around_loops]
+    rest = [(call, own == {BY_SAMPLES}) for call, own in zip(left, splits, strict=True) if call not in others]
     for pure, group in groupby(rest, lambda pair: pair[1] and isinstance(pair[0], Call)):
         calls = tuple(call for call, _ in group)
         buffers = (access.buffer for call in calls for access in (*call.reads, *call.writes))
         by_blocks = pure and len(calls) > 1 and any(buffer.type.layout == LANES for buffer in buffers)
         yield Round(_ends_early(calls) if by_blocks else calls, by_blocks)
-    yield Round(tuple(others), by_blocks=False)
+    yield Round(tuple(others))
+    yield from (Round(found, columns=columns) for columns, found in strips.items())
+
+
+def _wide(calls: Sequence[Call | Loop]) -> list[int]:
+    """The numbers of columns, large ones, that calls share by pairs of vectors."""
+    splits = {a.split for call in calls for a in (*call.reads, *call.writes) if a.split and a.split.axis == "pairs"}
+    return sorted(split.extent for split in splits if isinstance(split.extent, int) and split.extent >= WIDE)
+
+
+def _by_columns(calls: Sequence[Call | Loop], columns: int) -> tuple[Call, ...]:
+    """The calls that share so many columns; none if there is one among them that shares something else too."""
+    own = {Split("pairs", columns), Split("columns", columns)}
+    found: list[Call] = []
+    for call in calls:
+        splits = {access.split for access in (*call.reads, *call.writes) if access.split}
+        if splits & own:
+            if not isinstance(call, Call) or splits - own:
+                return ()
+            found.append(call)
+    return tuple(found)
 
 
 def _ends_early(calls: Sequence[Call | Loop]) -> tuple[Call | Loop, ...]:

@@ -10,13 +10,17 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
-from netspec.compiler.formula.expr import Call, Expr, Name, Reduction, replace_all, walk, with_operands
+from netspec.compiler.formula.expr import Call, Expr, Name, Reduction, names, replace_all, walk, with_operands
 from netspec.compiler.formula.formula import Formula
 from netspec.compiler.formula.functions import FUNCTIONS
 from netspec.compiler.formula.simplify import make, simplified
 
 Action: TypeAlias = "tuple[Literal['store'], int] | Literal['sum', 'max', 'min', 'keep']"
 """What becomes of a vector: ``("store", result)``; ``sum``, ``max`` or ``min`` over the columns; or ``keep``."""
+
+STAGED = "staged"
+COSTLY = 20
+"""Cycles a vector from which on a number is stored and read again rather than computed twice."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,44 @@ def sweeps(formula: Formula, spread: Collection[str] = ()) -> tuple[Sweep, ...]:
     """
     outputs = _without_constant_reductions(simplified(*formula.outputs), spread)
     return _Plan(formula.inputs, outputs, spread).sweeps()
+
+
+def staged(cut: Sequence[Sweep], result: int, spread: Collection[str] = ()) -> tuple[Sweep, ...]:
+    """The sweeps, with what would be computed twice waiting where ``result`` is stored in the end.
+
+    The softmax that a loss and its gradient need takes one exponential an element then, not two: the sweep that sums
+    them stores them, and the one that divides reads them, as `STAGED`, an input after those of the formula. Where
+    nothing is worth it the sweeps come back as they are.
+    """
+    stores = [j for j, sweep in enumerate(cut) if ("store", result) in sweep.actions and not sweep.once]
+    if not stores:
+        return tuple(cut)
+    last = cut[stores[0]]
+    inputs = tuple(name for name in last.body.inputs if name in cut[0].body.inputs)
+    whole = set(inputs).difference(spread)
+    costly = [
+        node
+        for node in reversed(walk(last.body.outputs[last.actions.index(("store", result))]))
+        if isinstance(node, Call) and FUNCTIONS[node.function].cost >= COSTLY and whole.intersection(names(node))
+    ]
+    for node in costly:
+        first = next(sweep for sweep in cut if not sweep.once and node in walk(*sweep.body.outputs))
+        if first is not last:
+            return tuple(
+                _with_staged(sweep, node, result, inputs, cut.index(sweep) - cut.index(first)) for sweep in cut
+            )
+    return tuple(cut)
+
+
+def _with_staged(sweep: Sweep, node: Expr, result: int, inputs: Sequence[str], after: int) -> Sweep:
+    """A sweep so many sweeps after the one that stores ``node``."""
+    outputs = sweep.body.outputs
+    if after > 0 and not sweep.once:
+        outputs = replace_all(outputs, {node: Name(STAGED)})
+    body = Formula((*inputs, STAGED, *sweep.body.inputs[len(inputs) :]), outputs)
+    if after:
+        return Sweep(body, sweep.actions, sweep.once)
+    return Sweep(Formula(body.inputs, (*outputs, node)), (*sweep.actions, ("store", result)), sweep.once)
 
 
 def spread_results(formula: Formula, spread: Collection[str] = ()) -> tuple[bool, ...]:

@@ -19,6 +19,7 @@ WORDS = (
 )
 HEADER = 18  # words before those of the extras and the results
 DEEPEST = 256  # rows of a block of B where there are several
+DEEPEST_TURNED = 128  # the same where A lies in columns: each of its lines, in the first-level cache, is for one depth
 BLOCK_ROWS = 224  # of a product with blocks of depth: the more, the less often B comes from memory
 STRIP = 16  # vectors of columns that a block of B has at the most: the more, the less often A comes from memory
 PACKED_BYTES = 64 * STRIP * DEEPEST  # of scratch: a block of B
@@ -26,6 +27,7 @@ PARTIAL_BYTES = 64 * STRIP * BLOCK_ROWS  # of scratch: accumulators between two 
 SCRATCH_BYTES = PACKED_BYTES + PARTIAL_BYTES  # for each thread
 PACKING_ROWS = 96  # the fewest that pay for packing a block of B
 SECOND_LEVEL_BYTES = 448 << 10  # what a block of A may take of a second-level cache (512 kB at the least, here 1 MB)
+FAR_BYTES = 1 << 20  # of B, from which on it is not in the second-level cache when it is read
 
 
 @dataclass(frozen=True)
@@ -103,13 +105,16 @@ def contract_words(
     if min(m, n, k) < 1 or panel_width not in (16, 32):
         raise ValueError(f"no product of {m} x {k} x {n} in panels of {panel_width} columns")
     address, scratch_thread = scratch
-    row_block, depth_block, packed, strip = _blocks(m, k, b_row, panel_width, address, deferred)
+    deepest = DEEPEST if a_col <= a_row else DEEPEST_TURNED
+    row_block, depth_block, packed, strip = _blocks(m, k, b_row, panel_width, address, deferred, deepest)
     words = [a, a_row, a_col, b, b_panel, b_row, m, n, k, panel_width]
     words += [clock, address, row_block, depth_block, packed, scratch_thread, strip, int(across)]
     return [*words, *operand_words((*extras, *results))]
 
 
-def _blocks(m: int, k: int, b_row: int, panel_width: int, scratch: int, deferred: bool) -> tuple[int, int, int, int]:
+def _blocks(
+    m: int, k: int, b_row: int, panel_width: int, scratch: int, deferred: bool, deepest: int
+) -> tuple[int, int, int, int]:
     """Rows and depth of a block, whether B is packed, and the vectors of a strip.
 
     A block of B and one of A stay in the second-level cache while they are used; of A the rows of a tile in the first.
@@ -117,8 +122,8 @@ def _blocks(m: int, k: int, b_row: int, panel_width: int, scratch: int, deferred
     rows = max(UNIT, SECOND_LEVEL_BYTES // (4 * k) // UNIT * UNIT)
     scratch = 0 if deferred else scratch
     depth = k
-    if scratch and k > DEEPEST * 3 // 2 and m > UNIT // 2:
-        pieces = -(-k // DEEPEST)
+    if scratch and k > deepest * 3 // 2 and m > UNIT // 2:
+        pieces = -(-k // deepest)
         depth = -(-k // pieces)
         rows = BLOCK_ROWS
     strip = max(2, min(STRIP, SECOND_LEVEL_BYTES // (128 * depth) // 2 * 2))

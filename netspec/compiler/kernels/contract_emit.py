@@ -69,7 +69,9 @@ def multiply_add(
     b_columns: Columns,
 ) -> Callable[[Builder, Value, Value, Sequence[Value]], list[Value]]:
     """One step of depth on ``rows x vectors`` accumulators: ``(builder, offset in A, address in B, sums) -> sums``."""
-    a_rows = [ir.at(builder, a, ir.product(builder, a_row, i)) for i in range(rows)]
+    # Left to itself LLVM goes from row to row by additions, a chain as long as the multiply-adds take; addresses may
+    # have a factor of a power of two, so the odd multiples are enough.
+    odd = {i: ir.opaque(builder, ir.product(builder, a_row, i)) for i in range(1, rows, 2)}
 
     def step(builder: Builder, a_at: Value, b_at: Value, sums: Sequence[Value]) -> list[Value]:
         places = [ir.at(builder, b_at)]
@@ -79,23 +81,28 @@ def multiply_add(
             places.append(ir.at(builder, places[j - 2], b_columns.pair))
         columns = [ir.load(builder, place) for place in places]
         result = []
+        first = ir.at(builder, a, a_at)
         for i in range(rows):
-            scalar = ir.broadcast(builder, ir.at(builder, a_rows[i], a_at))
+            power = (i & -i).bit_length() - 1
+            place = ir.at(builder, first, builder.shl(odd[i >> power], I64(power))) if i else first
+            scalar = ir.broadcast(builder, place)
             result += [ir.fma(builder, scalar, columns[j], sums[i * vectors + j]) for j in range(vectors)]
         return result
 
     return step
 
 
-def emit_tile(builder: Builder, rows: int, vectors: int) -> llvm.Function:
-    """``tile(a, a_row, a_col, b, b_row, b_single, b_pair, depth, buffer, further)``: sums into `buffer`.
+def emit_tile(builder: Builder, rows: int, vectors: int, *, reaching: bool = False) -> llvm.Function:
+    """``tile(a, a_row, a_col, b, b_row, b_single, b_pair, depth, buffer, further, beyond_a, beyond_b)``.
 
-    ``further`` goes on from what the buffer holds, else from zero; the depth is at least one.
+    Sums into `buffer`; ``further`` goes on from what the buffer holds, else from zero; the depth is at least one.
+    ``reaching``: at each depth lines are asked for that lie so many bytes beyond A and B: they will be read later.
     """
 
     def body(
         builder: Builder, a: Value, a_row: Value, a_col: Value, b: Value, b_row: Value,
-        single: Value, pair: Value, depth: Value, buffer: Value, further: Value,
+        single: Value, pair: Value, depth: Value, buffer: Value, further: Value, beyond_a: Value,
+        beyond_b: Value,
     ) -> None:  # fmt: skip
         held = range(rows * vectors)
         start = ir.branch(
@@ -108,6 +115,9 @@ def emit_tile(builder: Builder, rows: int, vectors: int) -> llvm.Function:
 
         def once(values: list[Value]) -> list[Value]:
             a_at, b_at, *sums = values
+            if reaching:
+                ir.prefetch(builder, ir.at(builder, b_at, beyond_b), locality=2)
+                ir.prefetch(builder, ir.at(builder, a, a_at, beyond_a), locality=2)
             following = step(builder, a_at, b_at, sums)
             return [builder.add(a_at, a_col), builder.add(b_at, b_row), *following]
 
@@ -115,7 +125,7 @@ def emit_tile(builder: Builder, rows: int, vectors: int) -> llvm.Function:
         for n, value in enumerate(sums):
             ir.store(builder, value, ir.at(builder, buffer, n * ir.BYTES))
 
-    return function(builder, f"tile_{rows}x{vectors}", 10, body)
+    return function(builder, f"{'reaching' if reaching else 'tile'}_{rows}x{vectors}", 12, body)
 
 
 class Epilogue:

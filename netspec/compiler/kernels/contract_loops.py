@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from netspec.compiler.kernels import ir
-from netspec.compiler.kernels.contract import BLOCK_ROWS, PACKED_BYTES, SECOND_LEVEL_BYTES, WORDS, Contract
+from netspec.compiler.kernels.contract import BLOCK_ROWS, FAR_BYTES, PACKED_BYTES, SECOND_LEVEL_BYTES, WORDS, Contract
 from netspec.compiler.kernels.contract_emit import (
     Columns,
     argument,
@@ -61,6 +61,7 @@ class _Loops:
         shapes = {(h, w) for h in heights(tile.rows) for w in widths}
         shapes |= {(h, 1 << i) for h, widest in self.edges.items() for i in range(widest.bit_length())}
         self.tiles = {shape: emit_tile(builder, *shape) for shape in sorted(shapes)}
+        self.reaching = None if product.deferred else emit_tile(builder, tile.rows, tile.vectors, reaching=True)
         self.finish = {w: emit_finish(builder, product, w) for w in widths}
         self.later = emit_deferred(builder, product, tile.vectors) if product.deferred else None
         self.pack = emit_pack(builder)
@@ -166,7 +167,7 @@ class _Loops:
         builder.call(
             self.tiles[height, width],
             [a, word["a_row"], word["a_col"], b, word["b_row"], self.columns.single, self.columns.pair, word["k"],
-             self.buffer, I64(0)],
+             self.buffer, I64(0), I64(0), I64(0)],
         )  # fmt: skip
         narrow = min(width, self.product.tile.vectors)
         pieces = height * width // narrow
@@ -247,9 +248,58 @@ class _Loops:
         partial = builder.add(builder.add(self.scratch, I64(PACKED_BYTES)), kept)
         buffer = builder.select(blocked, partial, self.buffer)
         further = builder.zext(builder.icmp_signed(">", block.k, I64(0)), I64)
-        builder.call(self.tiles[height, width], [*words, buffer, further])
+        self._sum(block, row, vector, (height, width), [*words, buffer, further])
         last = builder.icmp_signed("==", builder.add(block.k, block.depth), word["k"])
         ir.when(builder, last, lambda: self._finish(width, row, vector, I64(height), buffer))
+
+    def _sum(self, block: _Block, row: Value, vector: Value, shape: tuple[int, int], words: list[Value]) -> None:
+        """A tile's sums; a whole one may ask for what is read after a while."""
+        builder, tile = self.builder, self.product.tile
+
+        def plain() -> list[Value]:
+            builder.call(self.tiles[shape], [*words, I64(0), I64(0)])
+            return []
+
+        if self.reaching is None or shape != (tile.rows, tile.vectors):
+            plain()
+            return
+        reaches, *beyond = self._ahead(block, row, vector, words[0], words[3])
+
+        def reaching() -> list[Value]:
+            builder.call(self.reaching, [*words, *beyond])
+            return []
+
+        ir.branch(builder, reaches, reaching, plain)
+
+    def _ahead(self, block: _Block, row: Value, vector: Value, a: Value, b: Value) -> tuple[Value, Value, Value]:
+        """Whether a tile asks for the next block of B, and how far from its own A and B that lies.
+
+        The first two rows of tiles do, where B comes from far: by then it is near. Of A they ask for what lies in
+        columns; its own rows are read one piece after the other.
+        """
+        builder, word = self.builder, self.word
+        deeper = builder.add(block.k, block.depth)
+        goes_on = builder.icmp_signed("<", deeper, word["k"])
+        k = builder.select(goes_on, deeper, I64(0))
+        beside = builder.select(goes_on, vector, builder.add(vector, word["strip"]))
+        line = builder.udiv(builder.sub(row, block.row), I64(self.product.tile.rows))
+        reaches = builder.and_(self._is_far(self.vectors, 64), builder.icmp_signed("<", line, I64(2)))
+        reaches = builder.and_(reaches, builder.not_(self.packed))
+        beyond_b = builder.sub(builder.add(self._b_at(beside, k), builder.shl(line, I64(6))), b)
+        # Each band asks for another line of A's rows.
+        bands = builder.add(builder.mul(line, word["strip"]), builder.sub(vector, block.vector))
+        at = builder.shl(builder.udiv(bands, I64(self.product.tile.vectors)), I64(6))
+        there = builder.icmp_signed("<", at, builder.shl(builder.sub(block.stop, block.row), I64(2)))
+        turned = builder.icmp_signed(">", word["a_col"], word["a_row"])
+        wanted = builder.and_(self._is_far(word["m"], 4), builder.and_(turned, there))
+        start = builder.add(builder.mul(k, word["a_col"]), builder.mul(block.row, word["a_row"]))
+        beyond_a = builder.sub(builder.add(word["a"], builder.add(start, at)), a)
+        return reaches, builder.select(wanted, beyond_a, I64(0)), beyond_b
+
+    def _is_far(self, count: Value, size: int) -> Value:
+        """Whether so many columns of an operand, of so many bytes, are more than the second-level cache holds."""
+        whole = self.builder.mul(self.builder.mul(count, self.word["k"]), I64(size))
+        return self.builder.icmp_signed(">", whole, I64(FAR_BYTES))
 
     def _b_at(self, vector: Value, k: Value) -> Value:
         """Where a vector of columns of B begins at a depth."""
@@ -277,7 +327,7 @@ class _Loops:
 
         def first() -> list[Value]:
             self._settle()
-            builder.call(self.tiles[height, width], [*words, self.buffer, I64(0)])
+            builder.call(self.tiles[height, width], [*words, self.buffer, I64(0), I64(0), I64(0)])
             return []
 
         def settling() -> list[Value]:

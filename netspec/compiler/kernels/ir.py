@@ -222,6 +222,11 @@ def when(builder: ir.IRBuilder, condition: ir.Value, then: Callable[[], object])
     builder.position_at_end(after)
 
 
+def opaque(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """`value`, of which LLVM knows nothing: it will not make it anew of others, one addition after the other."""
+    return builder.asm(ir.FunctionType(value.type, [value.type]), "", "=r,0", [value], False)
+
+
 def minimum(builder: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
     """The smaller of two words."""
     return builder.select(builder.icmp_signed("<", x, y), x, y)

@@ -1,13 +1,13 @@
 """Transpositions and copies between layouts of float32 matrices.
 
 A product reads its right side in panels of columns. What a step needs transposed (weights for the backward product)
-is written by the owner of the source's rows, right after it has updated them.
+is written by the owner of the source's rows, or columns, right after it has updated them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from netspec.compiler.kernels.kernel import WORDS_PER_OPERAND, Kernel
 from netspec.compiler.kernels.rows import Word, panel_shift
@@ -16,8 +16,11 @@ HEADER = 5  # outer extent, rows, columns, panel shifts of source and target; th
 SOURCE, TARGET = HEADER, HEADER + WORDS_PER_OPERAND
 
 
-def transpose_kernel(split: Literal["rows", "outer"] = "rows") -> Kernel:
-    """``target[o, c, r] = source[o, r, c]``, split on the source's rows or on the outer axis."""
+Axis: TypeAlias = Literal["rows", "columns", "outer"]
+
+
+def transpose_kernel(split: Axis = "rows") -> Kernel:
+    """``target[o, c, r] = source[o, r, c]``, split on the source's rows, its columns (by 32) or the outer axis."""
 
     def build() -> Callable[..., None]:
         from netspec.compiler.kernels.transpose_emit import emit_transpose

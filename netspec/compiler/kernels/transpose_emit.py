@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from llvmlite import ir as llvm
 
 from netspec.compiler.kernels import ir, streams
 from netspec.compiler.kernels.ir import I64, LANES
-from netspec.compiler.kernels.kernel import Operand
+from netspec.compiler.kernels.kernel import UNIT, Operand
 from netspec.compiler.kernels.streams import Stream
-from netspec.compiler.kernels.transpose import HEADER, SOURCE, TARGET
+from netspec.compiler.kernels.transpose import HEADER, SOURCE, TARGET, Axis
 
 Builder: TypeAlias = llvm.IRBuilder
 Value: TypeAlias = llvm.Value
 
 
-def emit_transpose(split: Literal["rows", "outer"]) -> Callable[..., None]:
+def emit_transpose(split: Axis) -> Callable[..., None]:
     """The Python function that Numba compiles to `transpose_kernel`."""
 
     def body(b: Builder, args: Value, part: Value, parts: Value, thread: Value) -> None:
         outer, rows, columns, source, target = _arguments(b, args)
-        whole = {"rows": (I64(0), rows), "outer": (I64(0), outer)}
-        whole[split] = streams.units_of(b, whole[split][1], part, parts)
+        whole = {"rows": (I64(0), rows), "columns": (I64(0), columns), "outer": (I64(0), outer)}
+        unit = I64(2 * UNIT if split == "columns" else UNIT)
+        whole[split] = streams.units_of(b, whole[split][1], part, parts, unit)
 
         def one(o: Value, _: list[Value]) -> None:
-            ir.counted(b, *whole["rows"], [], lambda row, _: _band(b, source, target, o, row, rows, columns), LANES)
+            def band(row: Value, _: list[Value]) -> None:
+                _band(b, source, target, o, row, rows, whole["columns"], columns)
 
-        ir.counted(b, *(whole["outer"] if split == "outer" else (I64(0), outer)), [], one)
+            ir.counted(b, *whole["rows"], [], band, LANES)
+
+        ir.counted(b, *whole["outer"], [], one)
 
     return ir.kernel_function(body)
 
@@ -69,8 +73,17 @@ def _arguments(b: Builder, args: Value) -> tuple[Value, Value, Value, Stream, St
     return outer, rows, columns, source, target
 
 
-def _band(b: Builder, source: Stream, target: Stream, outer: Value, row: Value, rows: Value, columns: Value) -> None:
-    """Transpose 16 rows of the source, which become one vector of each row of the target."""
+def _band(
+    b: Builder,
+    source: Stream,
+    target: Stream,
+    outer: Value,
+    row: Value,
+    rows: Value,
+    part: tuple[Value, Value],
+    columns: Value,
+) -> None:
+    """Transpose a part of 16 rows of the source, which become one vector of each row of the target."""
     last = b.sub(rows, I64(1))
     # Past the last row the last one is read again: its copies fall into padding.
     places = [source.place(b, ir.minimum(b, b.add(row, I64(i)), last), outer) for i in range(LANES)]
@@ -86,9 +99,10 @@ def _band(b: Builder, source: Stream, target: Stream, outer: Value, row: Value, 
             to = ir.minimum(b, to, final) if edge else to
             ir.store(b, value, b.add(target.place(b, to, outer), along))
 
-    whole = b.and_(columns, I64(-LANES))
-    ir.counted(b, 0, whole, [], lambda c, _: block(c, edge=False), LANES)
-    ir.when(b, b.icmp_signed("<", whole, columns), lambda: block(whole, edge=True))
+    first, stop = part
+    whole = b.and_(stop, I64(-LANES))
+    ir.counted(b, first, whole, [], lambda c, _: block(c, edge=False), LANES)
+    ir.when(b, b.icmp_signed("<", whole, stop), lambda: block(whole, edge=True))
 
 
 def transposed(b: Builder, rows: Sequence[Value]) -> list[Value]:

@@ -105,7 +105,7 @@ class Contract(Op):
         epilogue = body(self.epilogue) if self.epilogue else body(_PLAIN)
         deferred = self.transpose_a and lowering.tile.overlaps and epilogue.cost >= COSTLY and _is_short(inner)
         # A thread reads its share of one side and all of the other: the longer one is shared.
-        across = self.transpose_a and isinstance(rows, int) and isinstance(columns, int) and columns > max(rows, 63)
+        across = self.transpose_a and shares_columns(rows, columns)
         kernel = contract_kernel(
             lowering.tile,
             tuple(Operand(spread="C" not in v, stepped=x.place == "step") for v, x in zip(views, extras, strict=True)),
@@ -161,6 +161,11 @@ class Contract(Op):
         yield _sample(cls(epilogue=relu), (BATCH, 3), (3, 17), (17,))
         momentum = parse("v = 0.9 * m + acc; p - 0.1 * v, v", ("acc", "p", "m"))
         yield _sample(cls(transpose_a=True, epilogue=momentum), (BATCH, 3), (BATCH, 5), (3, 5), (3, 5))
+
+
+def shares_columns(rows: Dim, columns: Dim) -> bool:
+    """Whether threads own columns of a weight, by pairs of vectors, and not rows."""
+    return isinstance(rows, int) and isinstance(columns, int) and columns > max(rows, 63)
 
 
 def _is_short(inner: Dim) -> bool:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from netspec.compiler.formula import Formula, body, evaluate, parse, select, sweeps
 from netspec.compiler.formula.expr import names
-from netspec.compiler.formula.sweeps import spread_results
+from netspec.compiler.formula.sweeps import Sweep as FormulaSweep
+from netspec.compiler.formula.sweeps import spread_results, staged
 from netspec.compiler.graph import Lanes, Node, Op, Sample, UnsupportedError, Value
 from netspec.compiler.graph.lowering import INDEX, Access, Argument, Buffer, Clock, Lowering, Pointer, Split
 from netspec.compiler.kernels.kernel import Operand, Result
@@ -76,9 +77,8 @@ class Rows(Op):
     def reads_late(self, result: int, source: int) -> bool:
         """Whether input ``source`` is read again once ``result`` has been stored, so that it cannot lie there too."""
         name, view = self.formula.inputs[source], self.views[source]
-        spread = [x for x, v in zip(self.formula.inputs, self.views, strict=True) if "C" not in v]
         stored = False
-        for sweep in sweeps(self.formula, spread):
+        for sweep in self._cut():
             reads = any(name in names(output) for output in sweep.body.outputs)
             if stored and reads:
                 return True
@@ -155,11 +155,12 @@ class Rows(Op):
         kinds = tuple(_result(buffer, once=single) for buffer, single in zip(results, once, strict=True))
         operands = tuple(_operand(view, buffer) for view, buffer in zip(self.views, inputs, strict=False))
         widths = {b.type.layout.width for b in (*inputs, *results) if b.type.layout.kind == "panels"}
+        seen = [self._address(v, b) for v, b in zip(self.views, inputs, strict=False)]
         arguments: dict[str, Argument] = {
             "clock": Clock(),
             "rows": rows,
             "columns": columns,
-            "operands": [self._address(v, b) for v, b in zip(self.views, inputs, strict=False)],
+            "operands": seen,
             "results": [self._address(v, b) for v, b in zip(self.results, results, strict=True)],
             "middle": middle,
             "panel_width": max(widths, default=0),
@@ -167,6 +168,9 @@ class Rows(Op):
         if self.gathers:
             index = Pointer(lowering.buffer(node.inputs[-1]))
             arguments |= {"index": index, "batch": rows, "index_length": INDEX}
+        if (waits := self._staged()) is not None:
+            operands += (Operand(),)
+            seen.append(self._address(self.results[waits], results[waits]))
         kernel = rows_kernel(operands, self._sweeps(kinds), kinds)
         reads = [Access(b, split if "R" in v else None) for v, b in zip(self.views, inputs, strict=False)]
         writes = [Access(b, split if "R" in v else None) for v, b in zip(self.results, results, strict=True)]
@@ -181,17 +185,31 @@ class Rows(Op):
             if made is not target:
                 relay_number(lowering, made, target)
 
+    @property
+    def _spread(self) -> list[str]:
+        return [name for name, view in zip(self.formula.inputs, self.views, strict=True) if "C" not in view]
+
+    def _cut(self) -> tuple[FormulaSweep, ...]:
+        """The formula's sweeps; the first result that has room for it may hold what would be computed twice."""
+        plain = sweeps(self.formula, self._spread)
+        full = [i for i, view in enumerate(self.results) if view == ("RC" if self.domain[1] == 1 else "RMC")]
+        cuts = (staged(plain, i, self._spread) for i in full)
+        return next((cut for cut in cuts if cut != plain), plain)
+
+    def _staged(self) -> int | None:
+        """The result that holds something else for a while, which the kernel then reads too."""
+        stores = [action for sweep in self._cut() for action in sweep.actions if not isinstance(action, str)]
+        return next((i for i in range(len(self.results)) if stores.count(("store", i)) > 1), None)
+
     def _stored_once(self) -> tuple[bool, ...]:
         """For each result whether it is one number a row; a draw is not, even where a row has one column."""
-        spread = [name for name, view in zip(self.formula.inputs, self.views, strict=True) if "C" not in view]
-        single = spread_results(self.formula, spread)
+        single = spread_results(self.formula, self._spread)
         return tuple(s and "C" not in view for s, view in zip(single, self.results, strict=True))
 
     def _sweeps(self, results: Sequence[Result]) -> tuple[Sweep, ...]:
         """The formula cut into sweeps; a value of the row that fills whole rows has a sweep over the columns."""
-        spread = [name for name, view in zip(self.formula.inputs, self.views, strict=True) if "C" not in view]
         found: list[Sweep] = []
-        for sweep in sweeps(self.formula, spread):
+        for sweep in self._cut():
             filling = [i for i, action in enumerate(sweep.actions) if sweep.once and _fills(action, results)]
             others = [i for i in range(len(sweep.actions)) if i not in filling]
             if filling:

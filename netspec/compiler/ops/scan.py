@@ -155,26 +155,16 @@ def scan(
 
     The body gives also what the way back would take long to compute again; what nobody reads falls away later.
     """
+    from netspec.compiler.ops.scan_kept import split_costly, worth_keeping
+
+    body = split_costly(body)
     states = {key_of(value) for value in body.inputs_of("state")}
     told = {value for key, value in body.outputs if key not in states}
-    kept = [value for value in dict.fromkeys(_worth_keeping(body)) if value not in told]
+    kept = [value for value in dict.fromkeys(worth_keeping(body)) if value not in told]
     outputs = (*body.outputs, *((f"{KEPT}{i}", value) for i, value in enumerate(kept)))
     whole = Graph(body.name, body.inputs, outputs)
     node = g.node(Scan(whole, steps, reverse), *(given[key_of(value)] for value in whole.inputs))
     return {key: value for (key, _), value in zip(outputs, node.values, strict=True)}
-
-
-def _worth_keeping(body: Graph) -> Iterator[Value]:
-    """What products give, or the sum that alone reads it: its gradient needs neither of the two."""
-    for node in body.nodes:
-        if not node.op.multiply_adds([value.type for value in node.inputs]):
-            continue
-        value = node.value()
-        while (readers := body.uses.get(value, ())) and len(readers) == 1 and readers[0].op == Map(_SUM):
-            if value in body.results or readers[0].types != (value.type,):
-                break
-            value = readers[0].value()
-        yield value
 
 
 def _simple(units: int) -> Graph:

@@ -11,6 +11,7 @@ from netspec.compiler.graph.arithmetic import add, constant
 from netspec.compiler.graph.builder import GraphBuilder
 from netspec.compiler.graph.node import Input, Node, Role, Value, key_of, role_of
 from netspec.compiler.graph.op import UnsupportedError
+from netspec.compiler.graph.rewrite import rebuild
 from netspec.compiler.ops.contract import Contract
 from netspec.compiler.ops.map import Map
 from netspec.compiler.ops.pad import Pad
@@ -55,6 +56,7 @@ class _Way:
         self.given: dict[str, Value] = {}  # what the inputs of the inner graph are, by their keys
         self.twins: dict[Node, Node] = {}
         self.values: dict[Value, Value] = {}  # of the body, in the inner graph
+        self.kept: dict[Value, Value] = {}  # what is computed again in the inner graph, and the slice that it is
         self.made: dict[Value, str] = {}  # outputs of the inner graph
         self._mirror()
 
@@ -100,7 +102,8 @@ class _Way:
             for value, same in zip(node.values, twin.values, strict=True):
                 if value in kept:
                     outer = self.node.value(kept[value])
-                    self.values[value] = self._input(f"{self.body.outputs[kept[value]][0]}", value.type, "slice", outer)
+                    given = self._input(f"{self.body.outputs[kept[value]][0]}", value.type, "slice", outer)
+                    self.values[value] = self.kept[same] = given
                 else:
                     self.values[value] = same
 
@@ -160,10 +163,18 @@ class _Way:
         states = set(outputs.values())
         for value, key in self.made.items():
             outputs[key] = self.inner.add(Map(parse("a", ("a",))), value) if value in states else value
-        body = self.inner.graph(f"{self.body.name}.back", outputs)
+        body = rebuild(self.inner.graph(f"{self.body.name}.back", outputs), self._read)
         op = Scan(body, self.scan.steps, not self.scan.reverse)
         node = self.g.node(op, *(self.given[key_of(value)] for value in body.inputs))
         return {key: value for (key, _), value in zip(body.outputs, node.values, strict=True)}
+
+    def _read(self, node: Node, inputs: tuple[Value, ...], g: GraphBuilder) -> Sequence[Value]:
+        """A node of the inner graph, what was kept in the place of its results: rules of gradients name them too."""
+        given = [self.kept.get(value) for value in node.values]
+        return [
+            made if value is None else g.input(key_of(value), value.type, "slice")
+            for made, value in zip(g.again(node, inputs).values, given, strict=True)
+        ]
 
     def _readers(self) -> list[Node]:
         """The nodes of the body that read a constant."""

@@ -106,6 +106,7 @@ def _transpose(lowering: Lowering, source: Buffer, target: Buffer, shape: tuple[
     """Swap the last two of three axes, by blocks of 16 x 16 that write whole vectors."""
     from netspec.compiler.graph.lowering import Access, Pointer, Split
     from netspec.compiler.kernels.transpose import transpose_kernel, transpose_words
+    from netspec.compiler.ops.contract import shares_columns
     from netspec.compiler.ops.stretch import ITEM, relay
 
     outer, rows, columns = shape
@@ -127,6 +128,9 @@ def _transpose(lowering: Lowering, source: Buffer, target: Buffer, shape: tuple[
     split = Split("rows", first)
     written = Split("columns", rows) if outer == 1 else None
     kernel = transpose_kernel("rows" if outer == 1 else "outer")
+    if outer == 1 and made is target and shares_columns(rows, columns):
+        split = written = Split("pairs", columns)
+        kernel = transpose_kernel("columns")
     lowering.call(kernel, transpose_words, arguments, [Access(source, split)], [Access(made, written)])
     if made is not target:
         relay(lowering, made, target)

@@ -68,6 +68,20 @@ def test_what_is_carried_follows_the_updated_parameter() -> None:
     assert np.array_equal(found["dense_2.kernel.T"], found["dense_2.kernel"].T)
 
 
+def test_scores_of_many_words_are_trained_strip_by_strip() -> None:
+    graph, given = network([12, 9, 4111])
+    given["index"] %= N
+    made = Compiled(graph)
+    (strips,) = [each for phase in made.executable.schedule.rounds() for each in phase if each.columns]
+    assert [call.kernel.name.partition("_")[0] for call in strips.calls] == ["contract", "fold", "transpose"]  # type: ignore[union-attr]
+    found = made.run(given, 17, steps=2)
+    for key, array in steps_of(graph, given, 2, {"B": 17, "N": N}).items():
+        assert_close({key: found[key]}, {key: array}, 1e-4)
+    assert np.array_equal(found["dense_2.kernel.T"], found["dense_2.kernel"].T)
+    for threads in (2, 3):
+        assert_same_bits(made.run(given, 17, threads=threads, steps=2), found)
+
+
 def _batch(g: GraphBuilder) -> Value:
     index = g.input("index", TensorType("int64", (BATCH,)), "index")
     return g.add(Gather(), g.input("x", TensorType("float32", (size("N"), 5)), "stored"), index)

@@ -25,6 +25,7 @@ from netspec.compiler.formula import (
     walk,
 )  # fmt: skip
 from netspec.compiler.formula.functions import CALLABLE, FUNCTIONS
+from netspec.compiler.formula.sweeps import staged
 
 examples = settings(max_examples=120, deadline=None)
 
@@ -170,12 +171,16 @@ def test_every_function_has_the_right_gradient_and_scalar(name: str) -> None:
         assert float(array) == pytest.approx(function.scalar(*values[: len(operands)]), rel=1e-13)
 
 
-def run_sweeps(formula: Formula, x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
-    """What the sweeps of a formula give; ``y`` has one value a row."""
+def run_sweeps(formula: Formula, x: np.ndarray, y: np.ndarray, waits: int | None = None) -> list[np.ndarray]:
+    """What the sweeps of a formula give, where result ``waits`` may be staged; ``y`` has one value a row."""
     row_values: list[np.ndarray] = []
     results: dict[int, np.ndarray] = {}
-    for sweep in sweeps(formula, ("y",)):
-        outputs = evaluate(sweep.body, [x, y, *row_values], "float64", x.shape)
+    cut = plain = sweeps(formula, ("y",))
+    if waits is not None:
+        cut = staged(plain, waits, ("y",))
+    for sweep in cut:
+        held = [results.get(waits or 0, np.array(np.nan))] if cut != plain else []
+        outputs = evaluate(sweep.body, [x, y, *held, *row_values], "float64", x.shape)
         for action, output in zip(sweep.actions, outputs, strict=True):
             if isinstance(action, tuple):
                 results[action[1]] = output
@@ -203,5 +208,16 @@ def test_sweeps_give_what_the_formula_gives(outputs: list[Expr]) -> None:
     x, y = rng.standard_normal((3, 5)), rng.standard_normal((3, 1))
     formula = Formula(("x", "y"), tuple(outputs))
     whole = evaluate(formula, [x, y], "float64")
-    for one, other in zip(whole, run_sweeps(formula, x, y), strict=True):
-        np.testing.assert_allclose(*np.broadcast_arrays(one, other), rtol=1e-7, atol=1e-9)
+    for waits in (None, *range(len(outputs))):
+        for one, other in zip(whole, run_sweeps(formula, x, y, waits), strict=True):
+            np.testing.assert_allclose(*np.broadcast_arrays(one, other), rtol=1e-7, atol=1e-9)
+
+
+def test_a_softmax_and_its_loss_take_one_exponential() -> None:
+    formula = parse(
+        "t = exp(x - max(x)); s = sum(t); log(s) - sum(where(y == column(), x - max(x), 0)), t / s", ("x", "y")
+    )
+    plain = sweeps(formula, ("y",))
+    taken = [[str(sweep.body).count("exp") for sweep in cut] for cut in (plain, staged(plain, 1, ("y",)))]
+    assert taken == [[0, 1, 0, 1], [0, 1, 0, 0]]
+    assert staged(plain, 0, ("y",)) == plain

@@ -36,3 +36,13 @@ def test_many_matrices(split: str) -> None:
         target = (address(turned), 32 * 4, 32 * 32 * 4, 0)
         run(transpose_kernel(split), transpose_words(20, 32, source, target, outer=35), parts)  # type: ignore[arg-type]
         np.testing.assert_array_equal(turned[:, :, :20], stack.transpose(0, 2, 1))
+
+
+@pytest.mark.parametrize("columns", [31, 32, 33, 100])
+def test_parts_of_the_columns(columns: int) -> None:
+    matrix = np.random.default_rng(0).standard_normal((20, columns)).astype(np.float32)
+    for parts in PARTS:
+        source, turned = lay(matrix, 32), blank(columns, 20, 32)
+        widths = {"source_width": 32, "target_width": 32}
+        run(transpose_kernel("columns"), transpose_words(20, columns, source.words, turned.words, **widths), parts)
+        np.testing.assert_array_equal(turned.read(), matrix.T)
