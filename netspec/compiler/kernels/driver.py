@@ -44,7 +44,9 @@ ROW_WORDS = 4
 BLOCK_HEAD = 3  # words of the block of a stepped call before what it says of each word
 LINE = 8  # words of a cache line
 MAXIMUM_THREADS = 256
-YIELDS_BEFORE_NAP = 64  # a processor that is never idle is given no thread that waits for another
+# A processor that is never idle is given no thread that waits for another. Some 200 us: one nap makes the others wait
+# for 60 to 120, and if they napped for that, naps would follow one another (LeNet-5's step: 612 us in place of 536).
+YIELDS_BEFORE_NAP = 500
 SPINS_BEFORE_YIELD = 2000  # a pure spin collapsed where another process kept a core busy
 # What gives the rest of a time slice to another thread.
 YIELD = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
