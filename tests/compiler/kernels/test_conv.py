@@ -282,6 +282,15 @@ def test_chosen_tiles_make_all_channels_and_every_run(tile: Tile, outs: int, gro
         heights = dict(tiles.widths)
         assert heights.keys() >= {*tiles.panel, *tiles.rest}
         assert groups == 1 or 1 in heights
+        if tiles.row is not None:
+            assert all(widths == ((len(taps.places), (0,)),) for widths in heights.values())
+            met = [(pixel, tap, at) for at, readers in tiles.row.reads for pixel, tap in readers]
+            assert sorted(met) == sorted(
+                (pixel, place.tap + k, place.position + k * taps.position_step)
+                for pixel, place in enumerate(taps.places)
+                for k in range(place.count)
+            )
+            continue
         for widths in heights.values():
             for run in taps.runs():
                 left = run.length
