@@ -257,17 +257,23 @@ class Engine(Machine):
 
     def _once(self, kind: Kind, rows: Array, scalars: Mapping[str, Any]) -> Linked:
         """Run one batch ``int64[batch]``; the program holds what it made."""
-        self.prepared(kind, few=self._few(kind, len(rows)))
-        linked = self.linked(kind, self.lengths.sizes(rows) if self.lengths else {"B": len(rows)}, 1)
-        self._set_scalars(linked, scalars, slice(0, 1))
+        sizes = {"B": len(rows)}
+        if self.lengths:
+            self.prepared(kind, few=self._few(kind, len(rows)))  # which tells how long batches have to be at least
+            sizes = self.lengths.sizes(rows)
+        linked = self.linked(kind, sizes, 1)
+        if scalars:
+            self._set_scalars(linked, scalars, slice(0, 1))
         self._run(linked, rows.reshape(1, -1))
         return linked
 
     def _of_samples(self, linked: Linked, name: str, rows: Array) -> Samples:
         """An output of the batch that was run last, sample by sample."""
-        type_ = dict(linked.executable.lowered.graph.outputs)[name].type
+        type_ = linked.executable.lowered.outputs[name].type
         found = linked.array(name)
-        return self.lengths.by_sample(type_.shape[0], found, rows, linked.sizes) if type_.rank else found
+        return (
+            self.lengths.by_sample(type_.shape[0], found, rows, linked.sizes) if self.lengths and type_.rank else found
+        )
 
     def given(
         self, rows: Array, step: int, lr: float, gathering: Gathering | None = None

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from netspec.compiler.kernels.conv_tiles import Tiles, choose_tiles
+from netspec.compiler.kernels.conv_tiles import Tiles, choose_tiles, whole_row
 from netspec.compiler.kernels.kernel import UNIT, Body, Ended, Kernel, Operand, Result, operand_words
 from netspec.compiler.kernels.processor import Tile
 from netspec.compiler.kernels.windows import WORDS_OF_RUN, Taps, tables
@@ -71,7 +71,8 @@ def conv_kernel(
 
 def tiles_of(tile: Tile, outs: int, groups: int, axes: Sequence[Taps]) -> Tiles:
     """The tiles for ``outs`` channels of each group, written at the places of ``axes``."""
-    return choose_tiles(tile, outs, groups, tuple(sorted((run.length, run.place.count) for run in axes[-1].runs())))
+    runs = tuple(sorted((run.length, run.place.count) for run in axes[-1].runs()))
+    return choose_tiles(tile, outs, groups, runs, whole_row(axes[-1]))
 
 
 def conv_words(

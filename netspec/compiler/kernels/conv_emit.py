@@ -12,6 +12,7 @@ from llvmlite import ir as llvm
 from netspec.compiler.kernels import ir
 from netspec.compiler.kernels.contract_emit import argument, function
 from netspec.compiler.kernels.conv import HEADER, INLINE_COST, WORDS, Conv
+from netspec.compiler.kernels.conv_tiles import WholeRow
 from netspec.compiler.kernels.epilogue_emit import EpilogueWords
 from netspec.compiler.kernels.ir import I64, LANES, Builder, Value
 from netspec.compiler.kernels.kernel import Place as Element
@@ -93,6 +94,10 @@ class _Tile:
                 return [builder.add(x_at, x_step), builder.add(w_at, w_step), *now]
 
             return ir.counted(builder, 0, self.counts[axis], [x, w, *sums], one, unroll=False)[2:]
+        return self._last_axis(builder, x, w, sums)
+
+    def _last_axis(self, builder: Builder, x: Value, w: Value, sums: list[Value]) -> list[Value]:
+        x_step, w_step = self.steps[-1]
         now, x_at, w_at = sums, x, w
         for tap in range(self.taps):
             now = self._tap(builder, x_at, w_at, now)
@@ -141,6 +146,28 @@ class _Tile:
         ir.counted(builder, 0, self.channels, [], one_channel, unroll=False)
 
 
+class _RowTile(_Tile):
+    """A tile of all pixels of a row, each with the taps that it meets."""
+
+    def __init__(self, conv: Conv, builder: Builder, row: WholeRow, channels: int) -> None:
+        self.row = row
+        super().__init__(conv, builder, channels, len(row.places), row.taps)
+
+    def _last_axis(self, builder: Builder, x: Value, w: Value, sums: list[Value]) -> list[Value]:
+        """Every position is read once, for all pixels that it is a part of."""
+        _, w_step = self.steps[-1]
+        taps = [ir.at(builder, w, ir.product(builder, w_step, tap)) for tap in range(self.taps)]
+        weights = [[ir.broadcast(builder, ir.at(builder, tap, 4 * c)) for c in range(self.channels)] for tap in taps]
+        result = list(sums)
+        for position, readers in self.row.reads:
+            value = ir.load(builder, ir.at(builder, x, position * ir.BYTES))
+            for pixel, tap in readers:
+                for c in range(self.channels):
+                    n = c * self.pixels + pixel
+                    result[n] = ir.fma(builder, weights[tap][c], value, result[n])
+        return result
+
+
 class Epilogue(EpilogueWords):
     """Loads the extras of a vector of sums, runs the body, stores the results."""
 
@@ -178,8 +205,11 @@ class _Loops:
         self.word = {name: argument(builder, args, i) for i, name in enumerate(WORDS)}
         ends = [builder.udiv(builder.mul(p, self.word["blocks"]), parts) for p in (part, builder.add(part, I64(1)))]
         self.first, self.stop = ends
+        row = conv.tiles.row
         self.tiles: dict[tuple[int, int, int], llvm.Function] = {
-            (height, width, taps): _Tile(conv, builder, height, width, taps).function
+            (height, width, taps): (
+                _Tile(conv, builder, height, width, taps) if row is None else _RowTile(conv, builder, row, height)
+            ).function
             for height, widths in conv.tiles.widths
             for width, counts in widths
             for taps in counts
@@ -292,6 +322,10 @@ class _Loops:
         w = builder.add(builder.add(row.w, panel), builder.shl(builder.and_(output, I64(LANES - 1)), I64(2)))
         scratch = builder.add(word["partial"], builder.mul(self.thread, word["partial_thread"]))
         waiting = builder.add(scratch, builder.mul(channel, word["partial_channel"]))
+        if self.conv.tiles.row is not None:
+            words = [row.x, w, I64(0), row.depth, *row.counts, row.block, output, row.pixel, I64(1), waiting, row.stage]
+            builder.call(self.tiles[height, len(self.conv.tiles.row.places), 0], [self.args, self.thread, *words])
+            return
 
         def one_run(i: Value, _: list[Value]) -> None:
             length, start, step, count, x_at, advance, w_at = self._table(word["runs_at"], i, WORDS_OF_RUN)

@@ -8,7 +8,7 @@ chosen for the channels and the runs of pixels there are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from netspec.compiler.kernels.kernel import UNIT
 from netspec.compiler.kernels.processor import Tile
+from netspec.compiler.kernels.windows import Taps
 
 Widths: TypeAlias = tuple[tuple[int, tuple[int, ...]], ...]
 Runs: TypeAlias = tuple[tuple[int, int], ...]
@@ -24,7 +25,49 @@ Runs: TypeAlias = tuple[tuple[int, int], ...]
 TALLEST = 8  # channels of a tile
 LATENCY = 4  # cycles from a multiply-add to the next on the same register
 A_TIME = 2  # multiply-adds, and loads, that begin in a cycle
+EDGES = 1.1  # what whole rows have to gain, for each of their tiles reads all of the row
 CODE = 0.02  # what one more tile has to gain to be worth compiling, of the whole
+
+
+@dataclass(frozen=True)
+class WholeRow:
+    """All pixels of a row in one tile, whatever they meet at the edges.
+
+    ``places``: for each pixel the first position that it reads, its first tap, and how many taps; from one to the next
+    the position moves by ``step``. An input gradient of 5 x 5 over 14 pixels has 8 at the edges, whose tiles of one
+    pixel take nearly half of its time.
+    """
+
+    places: tuple[tuple[int, int, int], ...]
+    step: int
+
+    @property
+    def text(self) -> str:
+        shown = " ".join(f"{position}@{tap}x{count}" for position, tap, count in self.places)
+        return f"row by {self.step}: {shown}"
+
+    @property
+    def taps(self) -> int:
+        """Taps of the window."""
+        return max(tap + count for _, tap, count in self.places)
+
+    @property
+    def reads(self) -> tuple[tuple[int, tuple[tuple[int, int], ...]], ...]:
+        """For each position that is read, which pixels read it by which taps; each pixel's taps come in their order."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        for pixel, (position, tap, count) in enumerate(self.places):
+            for k in range(count):
+                found.setdefault(position + k * self.step, []).append((pixel, tap + k))
+        return tuple((position, tuple(found[position])) for position in sorted(found, reverse=self.step < 0))
+
+
+def whole_row(axis: Taps) -> WholeRow | None:
+    """A row of pixels as one tile, where pixels meet differing numbers of taps one apart."""
+    counts = {place.count for place in axis.places}
+    if axis.tap_step != 1 or abs(axis.position_step) != 1 or len(counts) == 1 or 0 in counts:
+        return None
+    places = tuple((place.position, place.tap, place.count) for place in axis.places)
+    return WholeRow(places, axis.position_step)
 
 
 @dataclass(frozen=True)
@@ -40,10 +83,13 @@ class Tiles:
     panel: tuple[int, ...]
     rest: tuple[int, ...]
     widths: tuple[tuple[int, Widths], ...]
+    row: WholeRow | None = None
 
     @property
     def text(self) -> str:
         shapes = "; ".join(f"{h}: {' '.join(map(_shown, widths))}" for h, widths in self.widths)
+        if self.row is not None:
+            shapes = self.row.text
         return f"{'+'.join(map(str, self.panel)) or '-'}|{'+'.join(map(str, self.rest)) or '-'} [{shapes}]"
 
 
@@ -53,7 +99,7 @@ def _shown(width: tuple[int, tuple[int, ...]]) -> str:
 
 
 @lru_cache(maxsize=256)
-def choose_tiles(tile: Tile, outs: int, groups: int, runs: Runs) -> Tiles:
+def choose_tiles(tile: Tile, outs: int, groups: int, runs: Runs, row: WholeRow | None = None) -> Tiles:
     """The tiles for ``outs`` channels of each group and runs of pixels like these, on a processor's registers."""
     lengths = [length for length, _ in runs]
     held, registers = {16: (30, 1), 6: (7, 2)}.get(tile.rows * tile.vectors, (3, 4))
@@ -68,7 +114,45 @@ def choose_tiles(tile: Tile, outs: int, groups: int, runs: Runs) -> Tiles:
         panel = _heights(UNIT, costs) if outs >= UNIT else ()
         rest = _heights(outs % UNIT, costs) if outs % UNIT else ()
         heights = sorted({*panel, *rest}, reverse=True)
+    if row is not None and groups == 1:
+        cycles = {h: _cycles_of_runs(h, found[h][0], registers, runs) for h in heights}
+        whole = _row_tiles(row, outs, held, registers)
+        if whole is not None and EDGES * whole[1] < _of_all(panel, rest, outs, cycles):
+            return whole[0]
     return Tiles(panel, rest, tuple((h, _with_counts(found[h][0], runs)) for h in heights))
+
+
+def _row_tiles(row: WholeRow, outs: int, held: int, registers: int) -> tuple[Tiles, float] | None:
+    """Tiles of whole rows, if registers hold any, and their cycles for a row of taps."""
+    sums = sum(count for _, _, count in row.places)
+    most = held // (len(row.places) + row.taps)
+    costs = {}
+    for height in range(1, min(most, outs) + 1):
+        loads = len(row.reads) * registers + height * row.taps
+        cycles = max(height * sums * registers / A_TIME, loads / A_TIME, LATENCY * row.taps)
+        costs[height] = cycles + loads / 16
+    if not costs:
+        return None
+    panel = _heights(UNIT, costs) if outs >= UNIT else ()
+    rest = _heights(outs % UNIT, costs) if outs % UNIT else ()
+    widths: Widths = ((len(row.places), (0,)),)
+    heights = sorted({*panel, *rest}, reverse=True)
+    return Tiles(panel, rest, tuple((h, widths) for h in heights), row), _of_all(panel, rest, outs, costs)
+
+
+def _of_all(panel: tuple[int, ...], rest: tuple[int, ...], outs: int, costs: Mapping[int, float]) -> float:
+    return outs // UNIT * sum(costs[h] for h in panel) + sum(costs[h] for h in rest)
+
+
+def _cycles_of_runs(height: int, widths: Sequence[int], registers: int, runs: Runs) -> float:
+    """Of a row of taps over all runs of pixels."""
+    total = 0.0
+    for length, count in runs:
+        left = length
+        for width in widths:
+            total += left // width * count * cycles_of(height, width, registers)
+            left %= width
+    return total
 
 
 def _with_counts(widths: Sequence[int], runs: Runs) -> Widths:
@@ -90,7 +174,8 @@ def _widths(height: int, held: int, registers: int, lengths: Sequence[int]) -> t
         rests = {n % widest for n in lengths} - {0}
         widths = tuple(sorted({widest, *rests} if max(lengths) >= widest else rests, reverse=True))
         cycles = sum(
-            n // widest * _cycles(height, widest, registers) + _cycles(height, n % widest, registers) for n in lengths
+            n // widest * cycles_of(height, widest, registers) + cycles_of(height, n % widest, registers)
+            for n in lengths
         )
         cycles *= 1 + CODE * len(widths)
         if cycles < best[1]:
@@ -98,7 +183,7 @@ def _widths(height: int, held: int, registers: int, lengths: Sequence[int]) -> t
     return best
 
 
-def _cycles(height: int, width: int, registers: int) -> float:
+def cycles_of(height: int, width: int, registers: int) -> float:
     """Of a tap; ``registers`` hold a vector of 16 samples."""
     if not width:
         return 0
@@ -122,62 +207,3 @@ def _heights(channels: int, costs: dict[int, float]) -> tuple[int, ...]:
             if cost < best[1]:
                 best = heights, cost
     return best[0]
-
-
-@dataclass(frozen=True)
-class WeightTiles:
-    """Tiles of a weight gradient: input channels by output channels, and the widths for each height, widest first.
-
-    Pieces of ``chunk`` input channels are made of tiles of the heights as they fit, tallest first.
-    """
-
-    chunk: int
-    shapes: tuple[tuple[int, tuple[int, ...]], ...]
-
-    @property
-    def text(self) -> str:
-        return "; ".join(f"{height}: {' '.join(map(str, widths))}" for height, widths in self.shapes)
-
-
-@lru_cache(maxsize=256)
-def choose_weight_tiles(tile: Tile, ins: int, outs: int, groups: int) -> WeightTiles:
-    """The tiles for the input and output channels of each group that take the fewest cycles."""
-    held, registers = {16: (30, 1), 6: (8, 2)}.get(tile.rows * tile.vectors, (3, 4))
-    panels = [UNIT] * (outs // UNIT > 0) + [outs % UNIT] * (outs % UNIT > 0)
-    # A group may begin anywhere in a panel, so that any number of its channels may be left there.
-    panels = panels if groups == 1 else list(range(1, min(outs, UNIT) + 1))
-    best: tuple[WeightTiles, float] = (WeightTiles(1, ((1, (1,)),)), float("inf"))
-    for chunk, widest in product(range(1, min(ins, TALLEST) + 1), range(1, UNIT + 1)):
-        if chunk * widest + chunk > held:
-            continue
-        heights = [chunk] + [ins % chunk] * (ins % chunk > 0)
-        widths = _greedy(widest, panels)
-        cycles = sum(
-            (ins // chunk if height == chunk else 1) * _cycles(height, width, registers)
-            for height in heights
-            for panel in panels
-            for width in _parts(panel, widths)
-        )
-        cycles *= 1 + CODE * len(heights) * len(widths)
-        if cycles < best[1]:
-            best = WeightTiles(chunk, tuple((height, widths) for height in heights)), cycles
-    return best[0]
-
-
-def _greedy(widest: int, panels: Sequence[int]) -> tuple[int, ...]:
-    """Widths of which every panel can be made, the widest that fits first."""
-    widths = {widest}
-    for panel in panels:
-        left = panel - sum(_parts(panel, sorted(widths, reverse=True)))
-        widths |= {left} - {0}
-    widths = {width for width in widths if width <= max(panels)}
-    return tuple(sorted(widths, reverse=True))
-
-
-def _parts(panel: int, widths: Sequence[int]) -> list[int]:
-    """The widths that a panel is made of, as far as they go."""
-    found = []
-    for width in widths:
-        found += [width] * (panel // width)
-        panel %= width
-    return found

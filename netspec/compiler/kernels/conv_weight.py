@@ -16,27 +16,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
+from typing import TypeAlias
 
 from netspec.compiler.kernels.conv import VECTOR
-from netspec.compiler.kernels.conv_tiles import WeightTiles
+from netspec.compiler.kernels.conv_weight_tiles import SlidingTiles, WeightTiles
 from netspec.compiler.kernels.kernel import UNIT, Body, Kernel, Operand, Result, operand_words
 from netspec.compiler.kernels.windows import Axis, Meeting, meetings
 
 WORDS = (
     *("x", "x_block", "x_channel", "y", "y_block", "y_channel", "samples", "ins", "outs", "groups"),
     *("clock", "sums", "sums_thread", "chunk", "outer", "outer_at", "inner", "inner_at"),
-    *("x_plane", "y_plane", "x_row", "y_row", "x_pixel"),
+    *("x_plane", "y_plane", "x_row", "y_row", "x_pixel", "middle"),
 )
+Tiles: TypeAlias = WeightTiles | SlidingTiles
 HEADER = 24  # words before those of the extras and the results, and the tables
 OUTER_WORDS, INNER_WORDS = 6, 3  # of a row of the tables
-FIRST_LEVEL_BYTES = 16 << 10  # what the pixels that a tile walks over may take of it
 
 
 @dataclass(frozen=True)
 class ConvWeight:
     """The static description: all that the code depends on."""
 
-    tiles: WeightTiles
+    tiles: Tiles
     extras: tuple[Operand, ...]
     results: tuple[Result, ...]
     epilogue: Body
@@ -51,7 +52,7 @@ class ConvWeight:
 
 
 def conv_weight_kernel(
-    tiles: WeightTiles,
+    tiles: Tiles,
     extras: tuple[Operand, ...],
     results: tuple[Result, ...],
     epilogue: Body,
@@ -71,14 +72,15 @@ def conv_weight_kernel(
 
     def build() -> Callable[..., None]:
         from netspec.compiler.kernels.conv_weight_emit import emit_conv_weight
+        from netspec.compiler.kernels.conv_weight_slide_emit import emit_sliding
 
-        return emit_conv_weight(conv)
+        return emit_sliding(conv) if isinstance(tiles, SlidingTiles) else emit_conv_weight(conv)
 
     return Kernel(f"conv_weight{'_by_block' if by_block else ''}", conv.text, build)
 
 
 def conv_weight_words(
-    tiles: WeightTiles,
+    tiles: Tiles,
     x: int,
     x_block: int,
     x_channel: int,
@@ -116,10 +118,10 @@ def conv_weight_words(
     operands = operand_words((*extras, *results))
     outer_at = HEADER + len(operands)
     header = [x, x_block, x_channel, y, y_block, y_channel, samples, ins, outs, groups]
-    header += [clock, *sums, chunk_rows(tiles, inner_axis.count)]
+    header += [clock, *sums, tiles.rows(inner_axis.count)]
     header += [len(outer) // OUTER_WORDS, outer_at, inner_axis.extent, outer_at + len(outer)]
     header += [whole[0].stride * x_steps[0], y_steps[0], whole[1].stride * x_steps[1], y_steps[1]]
-    header += [whole[2].stride * VECTOR, 0]
+    header += [whole[2].stride * VECTOR, inner_axis.count - inner_axis.before - inner_axis.after]
     return [*header, *operands, *outer, *inner]
 
 
@@ -127,12 +129,6 @@ def _words(tap: Meeting, x_step: int, y_step: int) -> list[int]:
     return [tap.count, tap.position * x_step, tap.window * y_step]
 
 
-def sums_bytes(tiles: WeightTiles, taps: int) -> int:
+def sums_bytes(tiles: Tiles, taps: int) -> int:
     """Scratch for each thread: the sums of a piece, of ``taps`` inner taps."""
     return taps * tiles.chunk * UNIT * VECTOR
-
-
-def chunk_rows(tiles: WeightTiles, pixels: int) -> int:
-    """Rows of ``pixels`` that stay in the first-level cache while all inner taps pass by."""
-    widest = max(width for _, widths in tiles.shapes for width in widths)
-    return max(1, FIRST_LEVEL_BYTES // ((tiles.chunk + widest) * VECTOR * pixels))

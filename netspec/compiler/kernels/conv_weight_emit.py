@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,6 +11,7 @@ from llvmlite import ir as llvm
 from netspec.compiler.kernels import ir
 from netspec.compiler.kernels.contract_emit import argument, function
 from netspec.compiler.kernels.conv_weight import HEADER, INNER_WORDS, OUTER_WORDS, WORDS, ConvWeight
+from netspec.compiler.kernels.conv_weight_tiles import WeightTiles
 from netspec.compiler.kernels.ir import I64, LANES, Builder, Value
 from netspec.compiler.kernels.kernel import WORDS_PER_OPERAND, Operand, Place
 from netspec.compiler.kernels.streams import across_rows, lanes_below, store_lanes
@@ -18,7 +19,7 @@ from netspec.compiler.kernels.streams import across_rows, lanes_below, store_lan
 
 def emit_conv_weight(conv: ConvWeight) -> Callable[..., None]:
     """The Python function that Numba compiles."""
-    return ir.kernel_function(lambda builder, *words: _Loops(conv, builder, *words).emit())
+    return ir.kernel_function(lambda builder, *words: Loops(conv, builder, *words).emit())
 
 
 def emit_tile(builder: Builder, ins: int, outs: int, *, masked: bool) -> llvm.Function:
@@ -60,11 +61,11 @@ def emit_tile(builder: Builder, ins: int, outs: int, *, masked: bool) -> llvm.Fu
 
 
 @dataclass(frozen=True)
-class _Piece:
+class Piece:
     """What a thread does at once: some input channels of a group, a panel of output channels, one outer tap."""
 
     first_in: Value
-    ins: int
+    ins: Value | int
     panel: Value
     outer: tuple[Value, ...]  # of each outer axis: count, bytes into x, bytes into y
     row: Value  # of the weights: of the first inner tap and the first input channel
@@ -72,7 +73,7 @@ class _Piece:
 
 
 @dataclass(frozen=True)
-class _Pixels:
+class PixelRows:
     """Rows of pixels of a block of samples, of which ``lanes`` are there (None: all)."""
 
     x: Value
@@ -81,8 +82,8 @@ class _Pixels:
     lanes: Value | None
 
 
-class _Loops:
-    """The loops around the tiles."""
+class Loops:
+    """The loops around the tiles, which go tap by tap."""
 
     def __init__(
         self, conv: ConvWeight, builder: Builder, args: Value, part: Value, parts: Value, thread: Value
@@ -90,9 +91,7 @@ class _Loops:
         self.conv, self.builder, self.args, self.part, self.parts = conv, builder, args, part, parts
         self.word = {name: argument(builder, args, i) for i, name in enumerate(WORDS)}
         self.sums = builder.add(self.word["sums"], builder.mul(thread, self.word["sums_thread"]))
-        self.widths = dict(conv.tiles.shapes)
-        shapes = [(ins, outs) for ins, widths in conv.tiles.shapes for outs in widths]
-        self.tiles = {(*s, masked): emit_tile(builder, *s, masked=masked) for s in shapes for masked in (False, True)}
+        self.tiles = self._tiles()
         self.kinds = [*conv.extras, *[Operand() for _ in conv.results]]
         self.words = [
             [argument(builder, args, HEADER + WORDS_PER_OPERAND * i + j) for j in range(WORDS_PER_OPERAND)]
@@ -101,6 +100,14 @@ class _Loops:
         self.step = ir.load(
             builder, ir.at(builder, self.word["clock"], ir.product(builder, thread, 64)), I64, 8
         ) if any(extra.stepped for extra in conv.extras) else I64(0)  # fmt: skip
+
+    def _tiles(self) -> dict[tuple[int, int, bool], llvm.Function]:
+        """The tiles by input channels, output channels, and whether some lanes hold no sample."""
+        tiles = self.conv.tiles
+        assert isinstance(tiles, WeightTiles)
+        self.widths = dict(tiles.shapes)
+        shapes = [(ins, outs) for ins, widths in tiles.shapes for outs in widths]
+        return {(*s, masked): emit_tile(self.builder, *s, masked=masked) for s in shapes for masked in (False, True)}
 
     def emit(self) -> None:
         """The pieces of this part, in the order panel, input channels, outer tap; or all of each block."""
@@ -140,19 +147,24 @@ class _Loops:
         taps = tuple(self._table(word["outer_at"], outer, OUTER_WORDS))
         row = builder.mul(builder.mul(outer, word["inner"]), word["ins"])
         stop = ir.minimum(builder, builder.add(first, I64(self.conv.tiles.chunk)), word["ins"])
+        self._heights(first, stop, Piece(first, 0, panel, taps, row, block))
+
+    def _heights(self, first: Value, stop: Value, whole: Piece) -> None:
+        """Tiles of each height as they fit."""
+        builder = self.builder
         for height in self.widths:
 
             def one(i: Value, _: list[Value], height: int = height) -> list[Value]:
-                self._piece(_Piece(i, height, panel, taps, builder.add(row, i), block))
+                self._piece(replace(whole, first_in=i, ins=height, row=builder.add(whole.row, i)))
                 return [builder.add(i, I64(height))]
 
-            whole = builder.sub(stop, I64(height - 1))
-            (first,) = ir.counted(builder, first, whole, [first], one, height, unroll=False)
+            end = builder.sub(stop, I64(height - 1))
+            (first,) = ir.counted(builder, first, end, [first], one, height, unroll=False)
 
-    def _piece(self, piece: _Piece) -> None:
+    def _piece(self, piece: Piece) -> None:
         """Zero the sums, walk over all samples and pixels, reduce the lanes, run the epilogue."""
         builder, word = self.builder, self.word
-        vectors = ir.product(builder, word["inner"], piece.ins * LANES)
+        vectors = ir.product(builder, ir.product(builder, word["inner"], piece.ins), LANES)
 
         def zero(n: Value, _: list[Value]) -> None:
             ir.store(builder, ir.ZERO, ir.at(builder, self.sums, ir.product(builder, n, ir.BYTES)))
@@ -171,7 +183,7 @@ class _Loops:
         ir.when(builder, last, lambda: self._block(piece, whole, rest))
         self._finish(piece)
 
-    def _block(self, piece: _Piece, block: Value, lanes: Value | None) -> None:
+    def _block(self, piece: Piece, block: Value, lanes: Value | None) -> None:
         """All pixels of 16 samples, or of fewer in the first ``lanes``; rows that the cache holds at a time."""
         builder, word = self.builder, self.word
         planes, x_plane, y_plane, rows, x_row, y_row = piece.outer
@@ -187,13 +199,13 @@ class _Loops:
                 count = ir.minimum(builder, builder.sub(rows, row), word["chunk"])
                 x_now = builder.add(x_at, builder.mul(row, word["x_row"]))
                 y_now = builder.add(y_at, builder.mul(row, word["y_row"]))
-                self._groups(piece, _Pixels(x_now, y_now, count, lanes))
+                self._groups(piece, PixelRows(x_now, y_now, count, lanes))
 
             ir.counted(builder, 0, rows, [], one_chunk, word["chunk"], unroll=False)
 
         ir.counted(builder, 0, planes, [], one_plane, unroll=False)
 
-    def _groups(self, piece: _Piece, pixels: _Pixels) -> None:
+    def _groups(self, piece: Piece, pixels: PixelRows) -> None:
         """The output channels of the panel, cut where another group of input channels begins."""
         builder, word = self.builder, self.word
         size = builder.udiv(word["outs"], word["groups"])
@@ -209,7 +221,7 @@ class _Loops:
             end = ir.minimum(builder, stop, builder.mul(builder.add(group, I64(1)), size))
             first = builder.add(builder.mul(group, word["ins"]), piece.first_in)
             base = builder.add(pixels.x, builder.mul(first, word["x_channel"]))
-            for width in self.widths[piece.ins]:
+            for width in self._widths(piece):
 
                 def one(o: Value, _: list[Value], width: int = width) -> list[Value]:
                     at = builder.add(pixels.y, builder.mul(o, word["y_channel"]))
@@ -222,13 +234,20 @@ class _Loops:
 
         ir.counted(builder, 0, groups, [begin], one_group, unroll=False)
 
-    def _taps(self, piece: _Piece, width: int, chunk: _Pixels, lane: Value) -> None:
+    def _widths(self, piece: Piece) -> Sequence[int]:
+        assert isinstance(piece.ins, int)
+        return self.widths[piece.ins]
+
+    def _taps(self, piece: Piece, width: int, chunk: PixelRows, lane: Value) -> None:
+        """All taps along the last axis, of some input channels and some output channels."""
         builder, word = self.builder, self.word
-        tile = self.tiles[piece.ins, width, chunk.lanes is not None]
+        assert isinstance(piece.ins, int)
+        ins = piece.ins
+        tile = self.tiles[ins, width, chunk.lanes is not None]
 
         def one_tap(tap: Value, _: list[Value]) -> None:
             pixels, x_at, y_at = self._table(word["inner_at"], tap, INNER_WORDS)
-            vector = builder.add(ir.product(builder, tap, piece.ins * LANES), lane)
+            vector = builder.add(ir.product(builder, tap, ins * LANES), lane)
             sums = builder.add(self.sums, ir.product(builder, vector, ir.BYTES))
             words = [builder.add(chunk.x, x_at), word["x_channel"], word["x_row"], word["x_pixel"]]
             words += [builder.add(chunk.y, y_at), word["y_channel"], word["y_row"], chunk.rows, pixels, sums]
@@ -238,7 +257,7 @@ class _Loops:
 
         ir.counted(builder, 0, word["inner"], [], one_tap, unroll=False)
 
-    def _finish(self, piece: _Piece) -> None:
+    def _finish(self, piece: Piece) -> None:
         """For each inner tap and input channel one vector: the sums over the lanes of 16 output channels."""
         builder, word = self.builder, self.word
 
@@ -254,7 +273,7 @@ class _Loops:
 
         ir.counted(builder, 0, word["inner"], [], one_tap, unroll=False)
 
-    def _vector(self, total: Value, row: Value, piece: _Piece) -> None:
+    def _vector(self, total: Value, row: Value, piece: Piece) -> None:
         """The epilogue of 16 output channels; what lies behind the last one may be another row's."""
         builder, inputs, places, panel = self.builder, [total], [], piece.panel
         for kind, (pointer, by_row, by_block, by_panel) in zip(self.kinds, self.words, strict=True):

@@ -56,7 +56,7 @@ class Crew:
         with self._busy:
             self._muster()
             program.words[STEPS], program.words[ARRIVED], program.words[GENERATION] = steps, 0, 0
-            self._words[PROGRAM] = program.words.ctypes.data
+            self._words[PROGRAM] = program.address
             begin = time.perf_counter()
             try:
                 self._lead()

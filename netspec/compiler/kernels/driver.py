@@ -28,6 +28,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from netspec.compiler.kernels.kernel import Kernel
@@ -43,7 +44,9 @@ ROW_WORDS = 4
 BLOCK_HEAD = 3  # words of the block of a stepped call before what it says of each word
 LINE = 8  # words of a cache line
 MAXIMUM_THREADS = 256
-YIELDS_BEFORE_NAP = 64  # a processor that is never idle is given no thread that waits for another
+# A processor that is never idle is given no thread that waits for another. Some 200 us: one nap makes the others wait
+# for 60 to 120, and if they napped for that, naps would follow one another (LeNet-5's step: 612 us in place of 536).
+YIELDS_BEFORE_NAP = 500
 SPINS_BEFORE_YIELD = 2000  # a pure spin collapsed where another process kept a core busy
 # What gives the rest of a time slice to another thread.
 YIELD = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
@@ -70,6 +73,11 @@ class Program:
     labels: tuple[str, ...]
     kept: tuple[object, ...] = field(repr=False)
     counters: np.ndarray[Any, np.dtype[np.int64]] | None = None
+
+    @cached_property
+    def address(self) -> int:
+        """That of the words: to ask NumPy for it takes a tenth of a small prediction."""
+        return int(self.words.ctypes.data)
 
     def ticks(self, threads: int) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Processor ticks ``[threads, rows]`` spent in each row so far; needs a program made with ``ticks=True``."""

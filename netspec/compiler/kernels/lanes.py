@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from netspec.compiler.kernels.kernel import Kernel
 
 Direction: TypeAlias = Literal["in", "out"]
-WORDS = ("rows", "row", "lanes", "block", "samples", "pixels", "channels")
+WORDS = ("rows", "row", "lanes", "block", "samples", "pixels", "channels", "plane")
 
 
 def lanes_kernel(direction: Direction) -> Kernel:
@@ -26,9 +26,13 @@ def lanes_kernel(direction: Direction) -> Kernel:
     return Kernel(f"lanes_{direction}", f"lanes, {direction}", build)
 
 
-def lanes_words(rows: int, row: int, lanes: int, block: int, samples: int, pixels: int, channels: int) -> list[int]:
+def lanes_words(
+    rows: int, row: int, lanes: int, block: int, samples: int, pixels: int, channels: int, plane: int
+) -> list[int]:
     """The argument words: addresses of both sides, bytes from a row and from a block to the next, extents.
+
+    ``plane``: bytes from a channel to the next.
 
     Rows are written in whole vectors: padding behind them receives anything.
     """
-    return [rows, row, lanes, block, samples, pixels, channels, 0]
+    return [rows, row, lanes, block, samples, pixels, channels, plane]

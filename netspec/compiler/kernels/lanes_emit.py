@@ -31,7 +31,7 @@ def _block(b: Builder, direction: Direction, word: dict[str, Value], block: Valu
     samples = [b.add(b.shl(block, I64(4)), I64(i)) for i in range(LANES)]
     rows = [b.add(word["rows"], b.mul(ir.minimum(b, i, last), word["row"])) for i in samples]
     lanes = b.add(word["lanes"], b.mul(block, word["block"]))
-    plane = ir.product(b, word["pixels"], ir.BYTES)
+    plane = word["plane"]
     final = b.sub(features, I64(1))
 
     def following(place: Value, channel: Value) -> tuple[Value, Value]:

@@ -85,6 +85,9 @@ class Concat(Op):
         yield Sample(cls(0), (TensorType("float32", (3,)), TensorType("float32", (18,))))
         yield Sample(cls(2), tuple(TensorType("float32", (BATCH, 3, n)) for n in (5, 17, 1)))
         yield Sample(cls(2), tuple(TensorType("float32", (BATCH, 2, n, 3)) for n in (5, 1)))
+        # In lanes, the planes of 8 x 8 lie apart.
+        yield Sample(cls(2), tuple(TensorType("float32", (BATCH, 8, n, 3)) for n in (5, 3)))
+        yield Sample(cls(3), tuple(TensorType("float32", (BATCH, 8, 8, n)) for n in (2, 1)))
 
 
 def _others(x: TensorType, axis: int) -> tuple[tuple[Dim, ...], tuple[Dim, ...]]:

@@ -14,8 +14,8 @@ from netspec.compiler.graph.lowering import Access, Argument, Buffer, Clock, Low
 from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import UnsupportedError
 from netspec.compiler.kernels.conv import conv_kernel, conv_words, scratch_bytes, tiles_of
-from netspec.compiler.kernels.conv_tiles import WeightTiles, choose_weight_tiles
-from netspec.compiler.kernels.conv_weight import conv_weight_kernel, conv_weight_words, sums_bytes
+from netspec.compiler.kernels.conv_weight import Tiles, conv_weight_kernel, conv_weight_words, sums_bytes
+from netspec.compiler.kernels.conv_weight_tiles import choose_weight_tiles
 from netspec.compiler.kernels.fold import fold_kernel, fold_words
 from netspec.compiler.kernels.kernel import UNIT, Kernel, Operand, Result
 from netspec.compiler.kernels.windows import Axis
@@ -192,9 +192,9 @@ class _WeightCall:
         return plain, self._pack, self._arguments() | {"results": [made]}
 
     @property
-    def _tiles(self) -> WeightTiles:
+    def _tiles(self) -> Tiles:
         ins = known(self.x.type.channels) // self.groups
-        return choose_weight_tiles(self.lowering.tile, ins, self.outs // self.groups, self.groups)
+        return choose_weight_tiles(self.lowering.tile, ins, self.outs // self.groups, self.groups, self.axes[-1])
 
     @property
     def _pack(self) -> Pack:

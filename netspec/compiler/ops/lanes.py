@@ -30,6 +30,7 @@ def copy_lanes(lowering: Lowering, direction: Direction, rows: Buffer, lanes: Bu
         "samples": samples,
         "pixels": product(space),
         "channels": channels,
+        "plane": lanes.panel_stride,
     }
     split = Split("rows", samples)
     source, target = (rows, lanes) if direction == "in" else (lanes, rows)

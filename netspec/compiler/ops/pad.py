@@ -70,3 +70,5 @@ class Pad(Op):
         yield Sample(cls(0, 3, 17), (TensorType("float32", (5,)),))
         yield Sample(cls(2, 1, 0), (TensorType("float32", (BATCH, 3, 5)),))
         yield Sample(cls(2, 2, 1), (TensorType("float32", (BATCH, 3, 4, 5)),))
+        for axis in (1, 2, 3):  # in lanes, the planes of 8 x 8 lie apart
+            yield Sample(cls(axis, 2, 1), (TensorType("float32", (BATCH, 8, 8, 3)),))

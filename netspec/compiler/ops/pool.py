@@ -11,7 +11,7 @@ from netspec.compiler.graph.builder import GraphBuilder
 from netspec.compiler.graph.node import Node, Value
 from netspec.compiler.graph.op import Lanes, Op, Sample, UnsupportedError
 from netspec.compiler.ops.windows import VECTOR, Share, Window, axes_of, space_steps, taps, untaps
-from netspec.tensortype import BATCH, ROWS, Dim, Layout, ShapeError, TensorType, known, laid_out
+from netspec.tensortype import BATCH, ROWS, Dim, Layout, ShapeError, TensorType, known, laid_out, product
 
 if TYPE_CHECKING:
     from netspec.compiler.graph.lowering import Argument, Buffer, Lowering
@@ -163,7 +163,7 @@ def call_pool(
         "samples": samples,
         "channels": channels,
         "steps": [step // VECTOR * pixel for step in space_steps([axis.size for axis in axes])],
-        "pixels": known(made.panel_stride) // VECTOR,
+        "pixels": product(made.type.shape[1:-1]),
         "pixel": pixel if rows else 0,
     }
     for side in SIDES:
@@ -174,7 +174,10 @@ def call_pool(
     pack = partial(pool_words, axes=axes)
     kernel = pool_kernel(kind, axes, backward=backward, rows_of=known(channels) if rows else None)
     reads = [Access(buffer, None if rows else split) for buffer in read.values()]
-    lowering.call(kernel, pack, arguments, reads, [Access(made, split)])
+    # Every place of x is read before the gradient of its window is written there, and by nobody else.
+    apart = backward and kind == "max" and all(axis.apart and axis.covers for axis in axes)
+    over = [(made, read["x"])] if apart else []
+    lowering.call(kernel, pack, arguments, reads, [Access(made, split)], over)
 
 
 def _met(x: Array, axes: Sequence[Axis | Shares]) -> Array:

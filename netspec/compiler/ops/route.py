@@ -16,7 +16,7 @@ from netspec.compiler.ops.windows import VECTOR, Window, refuse_too_many
 from netspec.tensortype import BATCH, Dim, Layout, ShapeError, TensorType, known, laid_out, product
 
 if TYPE_CHECKING:
-    from netspec.compiler.graph.lowering import Argument, Lowering
+    from netspec.compiler.graph.lowering import Argument, Buffer, Lowering
     from netspec.compiler.graph.op import Array, Real
 
 
@@ -84,8 +84,8 @@ class Route(Op):
         # Where the vectors of the first channel of each place lie in a block of 16 samples.
         pack = partial(
             route_words,
-            reads=_offsets(product(x.type.shape[1:-1]), blocks, channels),
-            writes=_offsets(product(y.type.shape[1:-1]), others, channels),
+            reads=_offsets(x, blocks, channels),
+            writes=_offsets(y, others, channels),
             sources=routes(self.plan, self.space, self.turned),
         )
         split = Split("rows", x.type.shape[0])
@@ -106,9 +106,9 @@ class Route(Op):
         yield _sample(cls(Spread((2, 3), 2), (1, 1)), (BATCH, 1, 1, 5))
 
 
-def _offsets(pixels: Dim, blocks: int, channels: int) -> list[int]:
-    plane = known(pixels) * VECTOR
-    return [pixel * VECTOR + block * channels * plane for pixel in range(known(pixels)) for block in range(blocks)]
+def _offsets(buffer: Buffer, blocks: int, channels: int) -> list[int]:
+    pixels, plane = known(product(buffer.type.shape[1:-1])), known(buffer.panel_stride)
+    return [pixel * VECTOR + block * channels * plane for pixel in range(pixels) for block in range(blocks)]
 
 
 def _sample(op: Op, shape: tuple[Dim, ...]) -> Sample:

@@ -67,3 +67,5 @@ class Slice(Op):
         yield Sample(cls(0, 1, 19), (TensorType("float32", (20,)),))
         yield Sample(cls(2, 1, 4), (TensorType("float32", (BATCH, 3, 5)),))
         yield Sample(cls(1, 1, 3), (TensorType("float32", (BATCH, 4, 3, 5)),))
+        for axis in (1, 2, 3):  # in lanes, the planes of 8 x 8 lie apart
+            yield Sample(cls(axis, 1, 3), (TensorType("float32", (BATCH, 8, 8, 4)),))

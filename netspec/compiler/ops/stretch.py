@@ -47,14 +47,28 @@ class Stretch:
             return self.axis
         return 1 if self.axis == self.buffer.type.rank - 1 else self.axis + 1
 
-    def seen(self, axis: int) -> tuple[tuple[Dim, Dim, Dim], Place]:
-        """Rows, middle and columns when cut before ``axis`` of those in memory, and how to address them."""
+    @property
+    def first(self) -> Dim:
+        """Bytes in front of the stretch."""
+        if self.axis == 0:
+            return self.start * self.buffer.row_stride
+        if self.place == 1 and self.buffer.type.layout == LANES:
+            return self.start * self.buffer.panel_stride
+        return self.start * product(_in_memory(self.buffer.type)[self.place + 1 :]) * ITEM
+
+    def seen(self, axis: int, turn: Dim = 0) -> tuple[tuple[Dim, Dim, Dim], Place]:
+        """Rows, middle and columns when cut before ``axis`` of those in memory, and how to address them.
+
+        In lanes the middle are the channels, which may lie apart; ``turn`` counts places between them and the axis.
+        """
         buffer, shape, whole = self.buffer, self.shape, _in_memory(self.buffer.type)
+        if buffer.type.layout == LANES:
+            inner = product(whole[axis:]) * ITEM
+            place = Pointer(buffer, self.first + turn * inner)
+            return (shape[0], shape[1], product(shape[axis:])), (place, buffer.row_stride, buffer.panel_stride, 0)
         axis = max(axis, 1)
-        inner = product(whole[self.place + 1 :])
-        first = self.start * (buffer.row_stride if self.axis == 0 else inner * ITEM)
         extents = (shape[0] if shape else 1, product(shape[1:axis]), product(shape[axis:]))
-        return extents, (Pointer(buffer, first), buffer.row_stride, product(whole[axis:]) * ITEM, 0)
+        return extents, (Pointer(buffer, self.first), buffer.row_stride, product(whole[axis:]) * ITEM, 0)
 
     def access(self, rows: Dim) -> Access:
         """A thread's own rows, or all where the stretch does not begin at the first one."""
@@ -73,15 +87,27 @@ def _in_memory(type_: TensorType) -> tuple[Dim, ...]:
 def copy(lowering: Lowering, source: Stretch, target: Stretch) -> None:
     """Copy one stretch into another of the same shape."""
     axis = max(source.place if source.stop is not None else 0, target.place if target.stop is not None else 0)
-    extents, place = target.seen(axis)
-    _, origin = source.seen(axis)
-    _run(lowering, _COPY, extents, [(source, origin)], (target, place))
+    axis, turns = _turns(target, axis)
+    for turn in range(turns):
+        extents, place = target.seen(axis, turn)
+        _, origin = source.seen(axis, turn)
+        _run(lowering, _COPY, extents, [(source, origin)], (target, place))
 
 
 def fill(lowering: Lowering, target: Stretch) -> None:
     """Write zeros into a stretch."""
-    extents, place = target.seen(target.place)
-    _run(lowering, _ZERO, extents, [], (target, place))
+    axis, turns = _turns(target, target.place)
+    for turn in range(turns):
+        extents, place = target.seen(axis, turn)
+        _run(lowering, _ZERO, extents, [], (target, place))
+
+
+def _turns(stretch: Stretch, axis: int) -> tuple[int, int]:
+    """The axis to cut before, and how many calls it takes: in lanes one for each place in front of that axis."""
+    if stretch.buffer.type.layout != LANES:
+        return axis, 1
+    axis = max(axis, 2)
+    return axis, known(product(stretch.shape[2:axis]))
 
 
 def relay(lowering: Lowering, source: Buffer, target: Buffer) -> None:

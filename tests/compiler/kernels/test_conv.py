@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from netspec.compiler.codegen import objects
 from netspec.compiler.kernels import conv_weight
 from netspec.compiler.kernels.conv import conv_kernel, conv_words, scratch_bytes, tiles_of
-from netspec.compiler.kernels.conv_tiles import Tiles, choose_weight_tiles
+from netspec.compiler.kernels.conv_tiles import Tiles
 from netspec.compiler.kernels.conv_weight import conv_weight_kernel, conv_weight_words
+from netspec.compiler.kernels.conv_weight_tiles import SlidingTiles, choose_weight_tiles
 from netspec.compiler.kernels.kernel import Body, Kernel, Operand, Place, Result
 from netspec.compiler.kernels.processor import Tile
 from netspec.compiler.kernels.windows import Axis
@@ -163,14 +164,15 @@ def convolved(case: Case, tile: Tile | Tiles, backward: bool, threads: int) -> A
     return out_of_lanes(made, case.batch, counts)
 
 
-def gathered(case: Case, tile: Tile, threads: int, by_block: bool = False) -> Array:
+def gathered(case: Case, tile: Tile, threads: int, by_block: bool = False, slides: bool = True) -> Array:
     """The weight gradient, of all samples or of each block."""
     x, y = in_lanes(case.x), in_lanes(case.y)
     ins = case.w.shape[-2]
     rows = prod(case.extents) * ins
     blocks = -(-case.batch // 16) if by_block else 1
     made = lines(blocks, -(-case.outs // 16), rows, 16)
-    tiles = choose_weight_tiles(tile, ins, case.outs // case.groups, case.groups)
+    axis = case.axes[-1] if slides else None
+    tiles = choose_weight_tiles(tile, ins, case.outs // case.groups, case.groups, axis)
     sums = lines(threads, conv_weight.sums_bytes(tiles, case.extents[-1]) // 4)
     words = np.array(
         conv_weight_words(
@@ -216,6 +218,25 @@ def test_convolution_agrees_with_numpy(sizes: tuple[Any, ...], tile: Tile) -> No
     agree(convolved(case, tile, backward=True, threads=THREADS), case.input_gradient())
 
 
+EDGES = {
+    "an input gradient": (17, 3, 6, 1, [Axis(9, 5), Axis(14, 5)], True),
+    "an output in padding": (5, 20, 18, 1, [Axis(7, 5, before=2, after=2), Axis(7, 5, before=2, after=2)], False),
+    "blocks of input channels": (2, 11, 40, 1, [Axis(9, 5), Axis(9, 5)], True),
+}
+
+
+@pytest.mark.parametrize("sizes", EDGES.values(), ids=EDGES)
+def test_tiles_of_whole_rows_make_the_bits_of_those_of_some_pixels(sizes: tuple[Any, ...]) -> None:
+    case, backward = Case(*sizes[:-1]), sizes[-1]
+    ins, outs = case.x.shape[-1], case.outs
+    axes = [axis.backward() if backward else axis.forward() for axis in case.axes]
+    chosen = tiles_of(Tile(8, 2), ins if backward else outs, 1, axes)
+    assert chosen.row is not None
+    whole = convolved(case, chosen, backward, THREADS)
+    assert np.array_equal(whole, convolved(case, any_tiles(case.extents[-1]), backward, 1))
+    agree(whole, case.input_gradient() if backward else case.output())
+
+
 @pytest.mark.parametrize("tile", [Tile(6, 1), Tile(8, 2)], ids=str)
 @pytest.mark.parametrize("sizes", CASES.values(), ids=CASES)
 def test_weight_gradient_agrees_with_numpy(sizes: tuple[Any, ...], tile: Tile) -> None:
@@ -224,6 +245,25 @@ def test_weight_gradient_agrees_with_numpy(sizes: tuple[Any, ...], tile: Tile) -
     agree(many, case.weight_gradient())
     assert np.array_equal(many, gathered(case, tile, 1))
     agree(gathered(case, tile, THREADS, by_block=True), case.weight_gradient())
+
+
+SLIDING = {
+    "one input channel, in padding": (33, 1, 6, 1, [Axis(9, 5, before=2, after=2)] * 2),
+    "more channels than wait together": (5, 11, 19, 1, [Axis(7, 3, before=2), Axis(8, 4, before=1, after=3)]),
+    "one window in the middle": (17, 2, 3, 1, [Axis(4, 3, 2), Axis(4, 4, before=3, after=2)]),
+    "groups across panels": (2, 6, 36, 3, [Axis(5, 3, before=1, after=1)] * 2),
+}
+
+
+@pytest.mark.parametrize("sizes", SLIDING.values(), ids=SLIDING)
+def test_tiles_that_slide_make_the_bits_of_those_that_go_tap_by_tap(sizes: tuple[Any, ...]) -> None:
+    case, tile = Case(*sizes), Tile(8, 2)
+    chosen = choose_weight_tiles(tile, case.w.shape[-2], case.outs // case.groups, case.groups, case.axes[-1])
+    assert isinstance(chosen, SlidingTiles)
+    for by_block in (False, True):
+        slid = gathered(case, tile, THREADS, by_block)
+        assert np.array_equal(slid, gathered(case, tile, 1, by_block, slides=False))
+        agree(slid, case.weight_gradient())
 
 
 @st.composite
@@ -242,6 +282,15 @@ def test_chosen_tiles_make_all_channels_and_every_run(tile: Tile, outs: int, gro
         heights = dict(tiles.widths)
         assert heights.keys() >= {*tiles.panel, *tiles.rest}
         assert groups == 1 or 1 in heights
+        if tiles.row is not None:
+            assert all(widths == ((len(taps.places), (0,)),) for widths in heights.values())
+            met = [(pixel, tap, at) for at, readers in tiles.row.reads for pixel, tap in readers]
+            assert sorted(met) == sorted(
+                (pixel, place.tap + k, place.position + k * taps.position_step)
+                for pixel, place in enumerate(taps.places)
+                for k in range(place.count)
+            )
+            continue
         for widths in heights.values():
             for run in taps.runs():
                 left = run.length
