@@ -74,8 +74,8 @@ def _plane_lines(pixels: Dim) -> Dim:
     """Lines from one channel to the next, with samples in the lanes.
 
     Planes of 32 x 32 or 8 x 8 pixels are whole multiples of 4 KB, so that one pixel of all channels would lie in the
-    same set of the first-level cache, which keeps 12 of them: convolutions of 16 channels then reach 80% of the
-    multiply-adds that they do 4 lines apart.
+    same set of the first-level cache, which keeps 12 of them: convolutions of 16 channels then reach 75 to 82% of the
+    limit of multiply-adds, and 4 lines apart 80 to 89%, which differs from process to process.
     """
     crowded = isinstance(pixels, int) and pixels >= CROWDED and pixels % SAME_SETS == 0
     return pixels + APART if crowded else pixels
