@@ -32,7 +32,7 @@ _NUMERIC_START: Final = frozenset("0123456789+-.")
 _STANDARD_TAG: Final = "tag:yaml.org,2002:"
 # `???` as a word of its own, not the pattern of a path. Inside braces libyaml takes a `?` for the mark of a key, so the
 # parser is given as many characters in its place that nobody writes.
-_OPEN: Final = re.compile(r"(?<![^\s\[{,(])\?\?\?(?=[\s\]},)]|:\s|\Z)")
+OPEN: Final = re.compile(r"(?<![^\s\[{,(])\?\?\?(?=[\s\]},)]|:\s|\Z)")
 _STAND_IN: Final = "\ue0ff\ue0ff\ue0ff"
 
 
@@ -106,7 +106,7 @@ class Reader:
         from yaml.error import YAMLError
 
         try:
-            self._walk(CParser(_OPEN.sub(_STAND_IN, self.text) if "???" in self.text else self.text))
+            self._walk(CParser(OPEN.sub(_STAND_IN, self.text) if "???" in self.text else self.text))
         except _StopError:
             return None
         except (YAMLError, UnicodeEncodeError) as fault:

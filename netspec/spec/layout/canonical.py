@@ -13,10 +13,14 @@ from netspec.spec.layout import comments, written
 from netspec.spec.layout.printing import printed
 from netspec.spec.layout.written import Branch, Entry, LayoutError
 from netspec.spec.tree import Node, plain
-from netspec.spec.yaml import read_text
+from netspec.spec.yaml import OPEN, read_text
 
 _TURNS: Final = 6
 """A comment that moved out of brackets lets them close the next time; then nothing is left to be done."""
+
+
+_LEFT_OPEN: Final = "\ue0fe\ue0fe\ue0fe"
+"""Stands for a `???` while a spec is laid out: a word as long, that is read like any other."""
 
 
 def canonical(text: str, file: str) -> str:
@@ -29,6 +33,7 @@ def canonical(text: str, file: str) -> str:
     Raises:
         SpecError: if it is no YAML, or cannot be laid out without a change of what it says.
     """
+    text = OPEN.sub(_LEFT_OPEN, text)
     before = _meaning(text, file)
     last, found = text, None
     for _ in range(_TURNS):
@@ -42,7 +47,7 @@ def canonical(text: str, file: str) -> str:
         last = found
     if found is None:
         raise _refused(text, file, "it would say something else, or lose a comment")
-    return found
+    return found.replace(_LEFT_OPEN, "???")
 
 
 def parsed(text: str) -> Branch:
@@ -51,7 +56,7 @@ def parsed(text: str) -> Branch:
     Raises:
         LayoutError: if it holds what cannot be printed again.
     """
-    text = text.removeprefix("\ufeff")
+    text = OPEN.sub(_LEFT_OPEN, text.removeprefix("\ufeff"))
     root = written.read(text)
     comments.attach(root, text)
     return root
