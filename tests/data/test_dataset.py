@@ -124,7 +124,7 @@ def test_a_column_that_a_field_is_made_of_is_no_field() -> None:
         (Sklearn(name="iris"), Image(of="x"), "wrong-kind", "needs pixels"),
         (Sklearn(name="digits"), Number(of="image"), "wrong-kind", "`image` is image [8, 8, 1]"),
         (Csv(path="a.csv"), Number(of="a ? b"), "bad-formula", "neither a column nor a formula"),
-        (Csv(path="a.csv"), Category(of="a", classes=("x", "x")), "bad-classes", "each once"),
+        (Csv(path="a.csv"), Category(of="a", classes=("x", "x")), "bad-classes", "names `x` twice"),
     ],
 )
 def test_faults_that_need_no_data(source: Source, field: Field, code: str, words: str) -> None:

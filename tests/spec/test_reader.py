@@ -144,7 +144,7 @@ def test_no_text_ends_in_a_traceback(text: str) -> None:
 def mutated(draw: st.DrawFn) -> str:
     """A spec with some of its pieces cut, doubled, swapped or replaced."""
     path = draw(st.sampled_from([*LANGUAGE, *ERRORS]))
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(text)))
         end = min(len(text), start + draw(st.integers(0, 30)))

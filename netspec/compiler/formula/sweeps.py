@@ -51,8 +51,9 @@ def staged(cut: Sequence[Sweep], result: int, spread: Collection[str] = ()) -> t
     """The sweeps, with what would be computed twice waiting where ``result`` is stored in the end.
 
     The softmax that a loss and its gradient need takes one exponential an element then, not two: the sweep that sums
-    them stores them, and the one that divides reads them, as `STAGED`, an input after those of the formula. Where
-    nothing is worth it the sweeps come back as they are.
+    them stores them, and the one that divides reads them, as `STAGED`, an input after those of the formula. Sweeps
+    after that find the result there, and compute theirs anew. Where nothing is worth it the sweeps come back as they
+    are.
     """
     stores = [j for j, sweep in enumerate(cut) if ("store", result) in sweep.actions and not sweep.once]
     if not stores:
@@ -68,21 +69,23 @@ def staged(cut: Sequence[Sweep], result: int, spread: Collection[str] = ()) -> t
     for node in costly:
         first = next(sweep for sweep in cut if not sweep.once and node in walk(*sweep.body.outputs))
         if first is not last:
+            begin, end = cut.index(first), stores[0]
             return tuple(
-                _with_staged(sweep, node, result, inputs, cut.index(sweep) - cut.index(first)) for sweep in cut
+                _with_staged(sweep, node, inputs, result if j == begin else None, reads=begin < j <= end)
+                for j, sweep in enumerate(cut)
             )
     return tuple(cut)
 
 
-def _with_staged(sweep: Sweep, node: Expr, result: int, inputs: Sequence[str], after: int) -> Sweep:
-    """A sweep so many sweeps after the one that stores ``node``."""
-    outputs = sweep.body.outputs
-    if after > 0 and not sweep.once:
+def _with_staged(sweep: Sweep, node: Expr, inputs: Sequence[str], result: int | None, *, reads: bool) -> Sweep:
+    """A sweep that stores ``node`` where ``result`` will be, or, if it ``reads``, finds it there."""
+    outputs, actions = sweep.body.outputs, sweep.actions
+    if reads and not sweep.once:
         outputs = replace_all(outputs, {node: Name(STAGED)})
+    if result is not None:
+        outputs, actions = (*outputs, node), (*actions, ("store", result))
     body = Formula((*inputs, STAGED, *sweep.body.inputs[len(inputs) :]), outputs)
-    if after:
-        return Sweep(body, sweep.actions, sweep.once)
-    return Sweep(Formula(body.inputs, (*outputs, node)), (*sweep.actions, ("store", result)), sweep.once)
+    return Sweep(body, actions, sweep.once)
 
 
 def spread_results(formula: Formula, spread: Collection[str] = ()) -> tuple[bool, ...]:

@@ -221,3 +221,14 @@ def test_a_softmax_and_its_loss_take_one_exponential() -> None:
     taken = [[str(sweep.body).count("exp") for sweep in cut] for cut in (plain, staged(plain, 1, ("y",)))]
     assert taken == [[0, 1, 0, 1], [0, 1, 0, 0]]
     assert staged(plain, 0, ("y",)) == plain
+
+
+def test_a_sweep_after_the_result_reads_nothing_that_the_result_covers() -> None:
+    """A softmax that is stored, then what a loss per output sends back through it."""
+    formula = parse("t = exp(x - max(x)); p = t / sum(t); p, p * (x - sum(p * x)) + exp(x - max(x))", ("x", "y"))
+    cut = staged(sweeps(formula, ("y",)), 0, ("y",))
+    assert cut != sweeps(formula, ("y",))
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((3, 5)), rng.standard_normal((3, 1))
+    for one, other in zip(evaluate(formula, [x, y], "float64"), run_sweeps(formula, x, y, 0), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
