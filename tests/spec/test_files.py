@@ -164,6 +164,14 @@ def test_interpolation_keeps_types_and_escapes() -> None:
     assert plain(document.tree)["train"] == found
 
 
+def test_a_name_without_a_value_hides_no_fault_beside_it() -> None:
+    _, report = examine("netspec: 1\nvars: {n: '${gone}'}\nname: 'a${lost}b${far + n}c${n +}d${n * 2}'\n" + NETWORK)
+    assert {d.message for d in report.diagnostics} == {
+        *(f"there is no `{name}` in `vars`" for name in ("gone", "lost", "far")),
+        "`${n +}`: it ends too soon",
+    }
+
+
 def test_load_raises_everything_at_once() -> None:
     with pytest.raises(SpecError) as raised:
         load("netspec: 2\nname: No\nnetwork: {inputs: {x: [0]}, layers: [dens]}\n")
