@@ -198,7 +198,8 @@ def test_include_stays_in_the_folder_of_the_spec(tmp_path: Path) -> None:
     assert "--allow-include" in found.helps[0]
     write(tmp_path / "inner", spec="netspec: 1\ninclude: sub/../link.yaml\n" + NETWORK)
     (tmp_path / "inner" / "link.yaml").symlink_to(tmp_path / "common.yaml")
-    assert check(inner).report.diagnostics[0].code == "outside-folder"
+    found = check(inner).report.diagnostics[0]
+    assert (found.code, f"--allow-include {tmp_path}`" in found.helps[0]) == ("outside-folder", True)
 
 
 def test_files_that_are_included_stay_in_the_folder_too(tmp_path: Path) -> None:
