@@ -357,7 +357,7 @@ def _alternatives(name: str, node: Node, errors: list[Any]) -> tuple[str, str, l
         elif "`true` or `false`" in expected and value.lower() in _YAML_1_1:
             helps = [f"write `{_YAML_1_1[value.lower()]}`: in YAML 1.2 `{value}` is text"]
         elif expected.keys() & {"a number", "a whole number"}:
-            helps = as_number(node)
+            helps = as_number(node, whole="a number" not in expected)
     elif "a whole number" in expected:
         helps = as_number(node, whole=True)
     if list(expected) == ["a list"] and not choices and isinstance(node, Scalar):
@@ -374,7 +374,9 @@ def as_number(node: Node, *, whole: bool = False) -> list[str]:
     if not isinstance(text, str):
         return []
     plain_text = re.sub(r"(?<=\d)[_ ](?=\d)", "", text)
-    if not re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?", plain_text):
+    if not re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", plain_text):
+        return []
+    if whole and not plain_text.lstrip("-+").isdigit():
         return []
     return ["leave out the quotes"] if plain_text == text else [f"write `{plain_text}`: in YAML 1.2 `{text}` is text"]
 
