@@ -50,7 +50,6 @@ optimizer: {adam: {lr: 0.02}}
 train: {epochs: 150, batch: 8}
 expect: {test: {accuracy: ">= 0.9"}, train: {accuracy: ">= 0.95"}}
 """
-LOSSLESS = CLASSIFICATION.replace("loss: cross_entropy\n", "").replace("optimizer: {adam: {lr: 0.02}}\n", "")
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +238,7 @@ def test_any_number_of_threads_measures_the_same_bits(cars: Path) -> None:
 
 def test_without_a_loss_there_is_none_to_tell(cars: Path) -> None:
     spec = cars / "lossless.yaml"
-    spec.write_text(LOSSLESS)
+    spec.write_text(CLASSIFICATION.replace("loss: cross_entropy\n", ""))
     assert api.evaluate(spec).splits["test"].keys() == {"rows", "metrics", "tables"}
 
 
@@ -354,6 +353,6 @@ def test_a_wrong_gradient_is_caught_at_a_kink(monkeypatch: pytest.MonkeyPatch) -
 
 def test_gradients_need_a_loss(cars: Path) -> None:
     spec = cars / "gradientless.yaml"
-    spec.write_text(LOSSLESS)
+    spec.write_text(CLASSIFICATION.replace("loss: cross_entropy\n", ""))
     with pytest.raises(NetspecError, match="no gradient"):
         api.gradcheck(spec)

@@ -16,7 +16,7 @@ network:
   layers: [flatten, {dense: 10}]
 loss: cross_entropy
 optimizer: {sgd: 0.1}
-train: {epochs: 1, batch: BATCH, seed: 0}
+train: {epochs: 1, batch: BATCH}
 expect: {peak_bytes: "<= TRAINED", predict: {peak_bytes: PREDICTED}}
 """
 
