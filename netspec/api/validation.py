@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from netspec.diagnostics import Diagnostic, in_order, render
 from netspec.spec.check import Checked, check
-from netspec.spec.expectations import check_facts
+from netspec.spec.expectations import can_hold, check_facts
 from netspec.spec.linting import diagnose
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _hold_memory(checked: Checked) -> list[str]:
     The compiler plans the memory, so it is loaded with NumPy, in half a second; but only for a spec that asks for this.
     """
     document, report = checked.document, checked.report
-    if document is None or report.failed or not document.expect.of_memory.facts:
+    if document is None or not can_hold(report) or not document.expect.of_memory.facts:
         return []
     from netspec.inspection import Compiled
     from netspec.pipeline import static_program

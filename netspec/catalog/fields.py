@@ -16,10 +16,26 @@ from netspec.tensortype import Dim, Size
 LARGEST: Final = 2**31 - 1
 """Of a whole number of a layer. No axis has more positions; sizes and steps in bytes stay far within 64 bits."""
 
+_MOST_WRITTEN: Final = 60
+"""Characters of a value, in a message."""
+
 
 def refusal(message: str) -> PydanticCustomError:
     """The error that a validator raises; braces in ``message`` stay as they are."""
     return PydanticCustomError("field", "{message}", {"message": message})
+
+
+def _written(value: Any) -> str:
+    """A value as a spec writes it, in short."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a map"
+    if isinstance(value, list | tuple):
+        text = f"[{', '.join(_written(item) for item in value[:_MOST_WRITTEN])}]"
+    else:
+        text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= _MOST_WRITTEN else text[: _MOST_WRITTEN - 3] + "..."
 
 
 def is_whole(value: Any, least: int = 0) -> bool:
@@ -32,8 +48,8 @@ def not_whole(expected: str, value: Any) -> PydanticCustomError:
     given = value if isinstance(value, list | tuple) else (value,)
     numbers = [n for item in given for n in (item if isinstance(item, list | tuple) else (item,))]
     if any(isinstance(n, int) and n > LARGEST for n in numbers):
-        return refusal(f"expected at most {LARGEST:,}, got {value!r}")
-    return refusal(f"expected {expected}, got {value!r}")
+        return refusal(f"expected at most {LARGEST:,}, got {_written(value)}")
+    return refusal(f"expected {expected}, got {_written(value)}")
 
 
 def _count(value: Any) -> Dim:
@@ -44,7 +60,7 @@ def _count(value: Any) -> Dim:
 
 def _counts(value: Any) -> tuple[Dim, ...]:
     if not isinstance(value, list | tuple) or not value:
-        raise refusal(f"expected a list of whole numbers above 0, got {value!r}")
+        raise refusal(f"expected a list of whole numbers above 0, got {_written(value)}")
     return tuple(_count(item) for item in value)
 
 
@@ -84,7 +100,7 @@ def nested(value: Any, depth: int = 0) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
         return float(value)
     if not isinstance(value, list | tuple) or not value or depth > 8:
-        raise refusal(f"expected numbers, or lists of them, got {value!r}")
+        raise refusal(f"expected numbers, or lists of them, got {_written(value)}")
     items = tuple(nested(item, depth + 1) for item in value)
     if any(shape_of(item) != shape_of(items[0]) for item in items):
         raise refusal("lists side by side must have the same length")

@@ -22,6 +22,8 @@ def read(path: Path) -> dict[str, str | None]:
     """
     try:
         facts = json.loads(path.read_text("utf-8"))
+        if not isinstance(facts, dict):
+            raise ValueError("it holds no JSON object")
         if facts["version"] != _VERSION:
             raise ValueError(f"its version is {facts['version']!r}, and this program reads version {_VERSION}")
         return {str(accepted["fingerprint"]): accepted["file"] for accepted in facts["accepted"]}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from netspec.data.sources.csv import Csv, Part, Reading, numbers_or_missing
+from netspec.diagnostics import DataError
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _MISSING: Final = frozenset(["?", "NA", "N/A", "n/a", "na", "NaN", "nan", "null", "NULL", "None", "-", "."])
@@ -114,9 +115,15 @@ def read_sheet(path: Path) -> Sheet:
 
 
 def _delimiter(path: Path) -> str:
-    """What cuts the first line into most cells."""
-    counts = {d: len(Reading(path, Csv(path=str(path), delimiter=d)).first()) for d in _DELIMITERS}
-    return max(_DELIMITERS, key=lambda d: counts[d])
+    """What cuts the first line into most cells; quotes are at fault where another one cuts."""
+
+    def cells(delimiter: str) -> int:
+        try:
+            return len(Reading(path, Csv(path=str(path), delimiter=delimiter)).first())
+        except DataError:
+            return 0
+
+    return max(_DELIMITERS, key=cells)
 
 
 def _head(path: Path, form: Csv) -> tuple[Part, bool]:

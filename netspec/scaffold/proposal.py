@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -73,11 +73,18 @@ def propose(sheet: Sheet, target: str | None = None) -> Proposal:
         left_out += [(column, "its name would be read as a formula: rename it") for column in odd]
     categories = tuple(column for column in others if column.role == "category")
     if not numbers and not categories:
-        message = f"no column of {sheet.path.name} but `{chosen.name}` is a number or a category"
-        other = ("name another target with `--target`",)
-        raise ChoiceError(Diagnostic("wrong-kind", message, helps=other))
+        raise ChoiceError(_nothing_to_read(sheet, chosen, left_out))
     takes_all = can_hide and (bool(odd) or len(numbers) > _MOST_LISTED)
     return Proposal(sheet, chosen, tuple(numbers), categories, tuple(left_out), takes_all)
+
+
+def _nothing_to_read(sheet: Sheet, target: Column, left_out: Sequence[tuple[Column, str]]) -> Diagnostic:
+    if not left_out:
+        message = f"`{target.name}` is the only column of {sheet.path.name}: there is nothing to learn it from"
+        return Diagnostic("wrong-kind", message)
+    message = f"no column of {sheet.path.name} but `{target.name}` is a number or a category"
+    notes = tuple(f"`{column.name}`: {reason}" for column, reason in left_out[:_MOST_LISTED])
+    return Diagnostic("wrong-kind", message, notes=notes, helps=("name another target with `--target`",))
 
 
 def _check_target(sheet: Sheet, target: Column) -> None:

@@ -10,7 +10,7 @@ from netspec.tensortype import Size
 
 Number: TypeAlias = "int | float | Size"
 Result: TypeAlias = "str | int | float | bool | Size"
-Lookup: TypeAlias = Callable[[str], Result]
+Lookup: TypeAlias = Callable[[str], "Result | None"]
 
 MAX_LENGTH: Final = 1000
 MAX_NESTING: Final = 50
@@ -29,15 +29,16 @@ class InterpolationError(ValueError):
         self.advice = advice
 
 
-def evaluate(text: str, lookup: Lookup) -> Result:
-    """The value of ``text``.
+def evaluate(text: str, lookup: Lookup) -> Result | None:
+    """The value of ``text``; None, if it needs a name that has none.
 
     Args:
         text: What stands between the braces.
-        lookup: The value of a name; it raises its own `InterpolationError` for one that does not exist.
+        lookup: The value of a name; None for one whose value is at fault, so that what is wrong beside it is found
+            all the same.
 
     Raises:
-        InterpolationError: if there is no value.
+        InterpolationError: if ``text`` is at fault itself.
     """
     if len(text) > MAX_LENGTH:
         raise InterpolationError(f"it is longer than {MAX_LENGTH} characters")
@@ -60,7 +61,7 @@ class _Parser:
     def __init__(self, tokens: list[tuple[str, str]], lookup: Lookup) -> None:
         self.tokens, self.lookup, self.at, self.depth = tokens, lookup, 0, 0
 
-    def whole(self) -> Result:
+    def whole(self) -> Result | None:
         if not self.tokens:
             raise InterpolationError("it is empty")
         value = self.sum()
@@ -68,19 +69,19 @@ class _Parser:
             raise InterpolationError(f"`{self.tokens[self.at][1]}` cannot follow here")
         return value
 
-    def sum(self) -> Result:
+    def sum(self) -> Result | None:
         value = self.product()
         while (sign := self.take("+", "-")) is not None:
             value = _apply(sign, value, self.product())
         return value
 
-    def product(self) -> Result:
+    def product(self) -> Result | None:
         value = self.signed()
         while (sign := self.take("*", "/", "//", "%")) is not None:
             value = _apply(sign, value, self.signed())
         return value
 
-    def signed(self) -> Result:
+    def signed(self) -> Result | None:
         self.depth += 1
         if self.depth > MAX_NESTING:
             raise InterpolationError("it is nested too deep")
@@ -89,13 +90,13 @@ class _Parser:
         self.depth -= 1
         return value
 
-    def power(self) -> Result:
+    def power(self) -> Result | None:
         value = self.atom()
         if self.take("**") is not None:
             value = _apply("**", value, self.signed())
         return value
 
-    def atom(self) -> Result:
+    def atom(self) -> Result | None:
         if self.at == len(self.tokens):
             raise InterpolationError("it ends too soon")
         kind, text = self.tokens[self.at]
@@ -138,13 +139,15 @@ def _finite(value: float) -> float:
     return value
 
 
-def _apply(sign: str, a: Result, b: Result) -> Number:
+def _apply(sign: str, a: Result | None, b: Result | None) -> Number | None:
     for value in (a, b):
         if isinstance(value, bool | str):
             what = "true or false" if isinstance(value, bool) else "text"
             raise InterpolationError(f"`{sign}` takes numbers, got {what}")
     assert not isinstance(a, str)
     assert not isinstance(b, str)
+    if a is None or b is None:
+        return None
     if isinstance(a, Size) or isinstance(b, Size):
         return _symbolic(sign, a, b)
     if isinstance(a, int) and isinstance(b, int):

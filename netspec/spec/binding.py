@@ -16,7 +16,7 @@ from netspec.spec.items import Item, Kinds, read_item, unknown_kind, with_main
 from netspec.spec.network import ValueRef
 from netspec.spec.scope import Scope
 from netspec.spec.tree import List, Node, Scalar, describe, is_broken
-from netspec.spec.validation import Place, build
+from netspec.spec.validation import Place, as_number, build
 
 _BOUND: Final[Mapping[str, str]] = {
     "from": "The output that it reads; else the only one. Of a metric also a list: one metric for each.",
@@ -171,7 +171,7 @@ def _weight(node: Node | None, report: Report) -> float:
     if node is None or (isinstance(node, Scalar) and value is None):
         return 1.0
     if not isinstance(value, int | float) or isinstance(value, bool):
-        report.error("wrong-type", f"`weight` takes a number, got {describe(node)}", node.span)
+        report.error("wrong-type", f"`weight` takes a number, got {describe(node)}", node.span, helps=as_number(node))
         return 1.0
     return float(value)
 

@@ -16,7 +16,7 @@ from netspec.diagnostics import Report
 from netspec.spec.binding import Binding
 from netspec.spec.decoding import check_decoded, check_decoding
 from netspec.spec.document import Document, examine
-from netspec.spec.expectations import check_facts
+from netspec.spec.expectations import can_hold, check_facts
 from netspec.spec.ignoring import check_ignored
 from netspec.spec.include import LOSING
 from netspec.spec.inspecting import check_inspected
@@ -53,7 +53,7 @@ def check(
     document, report = examine(spec, overrides, base=base, name=name)
     if document is None:
         return Checked(None, report)
-    was_sound = not report.failed
+    was_sound = can_hold(report)
     _check_training(document, report)
     check_ignored(document.ignored, report)
     check_known_rows(document, report)
@@ -63,7 +63,7 @@ def check(
     check_spreads(document, model.spreads, known_rows(document), report)
     check_sizes(document.network, values, report)
     waiting: list[str] = []
-    if was_sound and not report.failed:
+    if was_sound and can_hold(report):
         whole = facts(model, values, values)
         predictor = facts(model, values, document.network.outputs.values())
         waiting = check_facts(document.expect.of_network, whole, predictor, report)

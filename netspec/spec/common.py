@@ -10,7 +10,7 @@ from netspec.spec.blocks import check_name
 from netspec.spec.items import COMMON, Item, Kinds
 from netspec.spec.network import InitRef, Regularize
 from netspec.spec.tree import List, Map, Node, Scalar, describe, is_broken
-from netspec.spec.validation import Place, build
+from netspec.spec.validation import Place, as_number, build
 from netspec.tensortype import Size
 
 
@@ -92,7 +92,7 @@ def _freeze(keys: Keys, node: Node, kinds: Kinds, report: Report) -> None:
 def _lr_scale(keys: Keys, node: Node, kinds: Kinds, report: Report) -> None:
     value = node.value if isinstance(node, Scalar) else None
     if not isinstance(value, int | float) or isinstance(value, bool):
-        report.error("wrong-type", f"`lr_scale` takes a number, got {describe(node)}", node.span)
+        report.error("wrong-type", f"`lr_scale` takes a number, got {describe(node)}", node.span, helps=as_number(node))
     elif value < 0:
         helps = ["`freeze: true` keeps weights as they are"]
         report.error("out-of-range", f"`lr_scale` must be at least 0, got {value}", node.span, helps=helps)

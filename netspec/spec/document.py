@@ -27,7 +27,7 @@ from netspec.spec.scope import Scope
 from netspec.spec.topology import NOWHERE, Topology, check_liveness, read_network
 from netspec.spec.training import Train, check_metric, read_train
 from netspec.spec.tree import NOTHING, Entry, Map, Node, Scalar, describe, is_broken
-from netspec.spec.validation import Place, as_map, build, unknown_key
+from netspec.spec.validation import Place, as_map, as_number, build, unknown_key
 from netspec.spec.yaml import read_text
 from netspec.tensortype import Size, size
 
@@ -224,7 +224,7 @@ class _Reading:
             self.report.error("version", "a spec begins with `netspec: 1`", start)
         elif not isinstance(version, Scalar) or version.value not in (VERSION, None) or isinstance(version.value, bool):
             message = f"this program reads version {VERSION} of the language, got {describe(version)}"
-            self.report.error("version", message, version.span)
+            self.report.error("version", message, version.span, helps=as_number(version))
         if "network" not in self.root.entries:
             helps = ["a file without `network` is made to be included by others"]
             if version is not None and self.root.entries.keys() <= KEYS.keys():

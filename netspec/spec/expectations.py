@@ -35,6 +35,7 @@ KEYS: Final[Mapping[str, str]] = {
     "examples": "Rows with what the network gives for them.",
 }
 """What the section holds."""
+_FAULTS: Final = ("bad-expectation", "expectation-failed")
 _COMPARISON: Final = re.compile(r"\s*(>=|<=|==|!=|>|<)?\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*")
 
 
@@ -230,6 +231,11 @@ def _examples(node: Node, network: Network, report: Report) -> tuple[Example, ..
             report.error("bad-expectation", f"the example gives no `{key}`", item.span)
         found.append(Example(made.input, made.output, made.within, made.at, item.span))
     return tuple(found)
+
+
+def can_hold(report: Report) -> bool:
+    """Whether facts can be held to `expect`: nothing is wrong but lines of `expect` themselves, which hide no other."""
+    return all(d.code in _FAULTS for d in report.diagnostics if d.severity == "error")
 
 
 def check_facts(expect: Expect, whole: Mapping[str, Any], predictor: Mapping[str, Any], report: Report) -> list[str]:

@@ -18,10 +18,6 @@ _PIECE: Final = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 _SIZE: Final = re.compile(r"data\.([A-Za-z_0-9]+)\.size")
 
 
-class _ReportedError(Exception):
-    """The name leads to a value whose fault is in the report already."""
-
-
 class _UnknownNameError(InterpolationError):
     """A name that cannot be seen from here."""
 
@@ -97,21 +93,22 @@ class Environment:
         alone = _PIECE.fullmatch(text)
         if alone is not None and alone[1] is not None:
             return self._alone(alone[1], node.span)
-        parts, end = [], 0
+        parts, end, is_sound = [], 0, True
         for match in _PIECE.finditer(text):
             parts.append(text[end : match.start()])
             end = match.end()
             if match[1] is not None:
                 value = self._value(match[1], node.span)
-                if value is None:
-                    return Scalar(None, node.span)
-                parts.append(_shown(value))
+                is_sound = is_sound and value is not None
+                parts.append("" if value is None else _shown(value))
             elif match[0] == "${":
                 helps = ["write `$${` for a plain `${`"]
                 self.report.error("bad-interpolation", "a `${` without its `}`", node.span, helps=helps)
                 return Scalar(None, node.span)
             else:
                 parts.append("${")
+        if not is_sound:
+            return Scalar(None, node.span)
         whole = "".join(parts) + text[end:]
         if len(whole) > MAX_TEXT:
             self.report.error("too-large", f"this text would have {len(whole):,} characters", node.span)
@@ -124,7 +121,7 @@ class Environment:
         if name in self.names:
             try:
                 known = self._node(name)
-            except (_ReportedError, InterpolationError):
+            except InterpolationError:
                 known = None
             if isinstance(known, List | Map):
                 if self.budget.spend(known):
@@ -136,22 +133,25 @@ class Environment:
 
     def _value(self, inner: str, span: Span) -> Result | None:
         try:
-            return evaluate(inner, self._lookup)
-        except _ReportedError:
-            return None
+            return evaluate(inner, lambda name: self._known(name, span))
         except InterpolationError as fault:
-            code = "unknown-variable" if isinstance(fault, _UnknownNameError) else "bad-interpolation"
-            message = str(fault) if code == "unknown-variable" else f"`${{{shorten(inner)}}}`: {fault}"
-            self.report.error(code, message, span, helps=[fault.advice] if fault.advice else [])
+            message = f"`${{{shorten(inner)}}}`: {fault}"
+            self.report.error("bad-interpolation", message, span, helps=[fault.advice] if fault.advice else [])
             return None
 
-    def _lookup(self, name: str) -> Result:
+    def _known(self, name: str, span: Span) -> Result | None:
+        """The value of a name; of one that does not exist it is told, and it has none."""
+        try:
+            return self._lookup(name)
+        except _UnknownNameError as fault:
+            self.report.error("unknown-variable", str(fault), span, helps=[fault.advice] if fault.advice else [])
+            return None
+
+    def _lookup(self, name: str) -> Result | None:
         if name in self.names:
             node = self._node(name)
             if not isinstance(node, Scalar):
                 raise InterpolationError(f"`{name}` is a {'list' if isinstance(node, List) else 'map'}, not a number")
-            if node.value is None:
-                raise _ReportedError
             return node.value
         match = _SIZE.fullmatch(name)
         if match is not None and self.size is not None:

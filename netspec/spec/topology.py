@@ -70,7 +70,8 @@ def read_network(
     elif layers is None:
         report.error("missing-key", "`network` needs `layers`", key_span)
     elif not is_broken(layers):
-        report.error("wrong-type", f"`layers` takes a list of layers, got {describe(layers)}", layers.span)
+        message = f"`layers` takes a list of layers, got {describe(layers)}"
+        report.error("wrong-type", message, layers.span, helps=["as in `layers: [flatten, {dense: 10}]`"])
     outputs = _outputs(section.get("output"), scope, last, expansion, report)
     values = {**{i.name: ValueRef(i.name, is_input=True) for i in inputs}, **expansion.values}
     network = Network(inputs, tuple(expansion.nodes.values()), outputs, values)

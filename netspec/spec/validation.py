@@ -326,7 +326,8 @@ def _precise(name: str, node: Node, error: Any) -> tuple[str, str, list[str]]:
         fault = context.get("error")
         advice = getattr(fault, "advice", None)
         return "out-of-range", _named(name, str(fault)), [advice] if advice else []
-    return "out-of-range", _named(name, error["msg"]), []
+    helps = as_number(node, whole="whole number" in error["msg"]) if "number" in error["msg"] else []
+    return "out-of-range", _named(name, error["msg"]), helps
 
 
 def _named(name: str, message: str) -> str:
@@ -356,19 +357,26 @@ def _alternatives(name: str, node: Node, errors: list[Any]) -> tuple[str, str, l
         elif "`true` or `false`" in expected and value.lower() in _YAML_1_1:
             helps = [f"write `{_YAML_1_1[value.lower()]}`: in YAML 1.2 `{value}` is text"]
         elif expected.keys() & {"a number", "a whole number"}:
-            helps = _as_number(value)
-    elif isinstance(value, float) and value.is_integer() and "a whole number" in expected:
-        helps = [f"write `{value:.0f}`"]
+            helps = as_number(node, whole="a number" not in expected)
+    elif "a whole number" in expected:
+        helps = as_number(node, whole=True)
     if list(expected) == ["a list"] and not choices and isinstance(node, Scalar):
         helps = [f"a list of it alone is `[{plain(node)}]`"]
     code = "out-of-range" if choices and isinstance(value, str) else "wrong-type"
     return code, f"{name} takes {wanted}, got {describe(node)}", helps
 
 
-def _as_number(text: str) -> list[str]:
-    """How a text would be the number that it looks like."""
+def as_number(node: Node, *, whole: bool = False) -> list[str]:
+    """How to write what is not the number, or the ``whole`` one, that it looks like."""
+    text = node.value if isinstance(node, Scalar) else None
+    if whole and isinstance(text, float) and text.is_integer():
+        return [f"write `{text:.0f}`"]
+    if not isinstance(text, str):
+        return []
     plain_text = re.sub(r"(?<=\d)[_ ](?=\d)", "", text)
-    if not re.fullmatch(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?", plain_text):
+    if not re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", plain_text):
+        return []
+    if whole and not plain_text.lstrip("-+").isdigit():
         return []
     return ["leave out the quotes"] if plain_text == text else [f"write `{plain_text}`: in YAML 1.2 `{text}` is text"]
 

@@ -174,6 +174,11 @@ def test_a_baseline_accepts_what_is_there_and_fails_on_what_is_new(folder: Path)
 def test_a_baseline_that_is_missing_in_ci_or_damaged_is_usage(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "damaged.json").write_text('{"version": 1, "accepted": 3}')
     assert validate("specs", "--baseline", "damaged.json").exit_code == 2
+    (folder / "damaged.json").write_text("[]")
+    assert (
+        "`damaged.json` is no baseline: it holds no JSON object"
+        in validate("specs", "--baseline", "damaged.json").stderr
+    )
     monkeypatch.setenv("CI", "true")
     done = validate("specs", "--baseline", "none.json")
     assert done.exit_code == 2

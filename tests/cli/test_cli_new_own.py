@@ -107,6 +107,7 @@ def test_uneven_classes_are_weighed(run: Run, tmp_path: Path) -> None:
     [
         ("a;b;c\n" + "".join(f"{i},5;{i % 7},25;{'xyz'[i % 3]}\n" for i in range(30)), 'delimiter: ";", decimal: ","'),
         ("a\tb\n" + "".join(f"{i % 7}\t{i % 2}\n" for i in range(30)), 'delimiter: "\\t"'),
+        ('"a, b","c ""d""",e\n' + "".join(f'"{i % 7}","x, {i % 3}",{i % 2}\n' for i in range(30)), 'number: "*"'),
         ("".join(f"{i % 7}.5,{i % 5}.25,{i * i}.5\n" for i in range(30)), "header: false"),
         ("a b,c d,e\n" + "".join(f"{i % 7},{i % 5},{i % 2}\n" for i in range(30)), 'x: {number: "*"}'),
         ("a b,id,e\n" + "".join(f"{i % 7},{i},{i % 2}\n" for i in range(30)), "unread: {number: {of: [id]"),
@@ -124,6 +125,8 @@ def test_the_form_of_the_file_is_seen(run: Run, tmp_path: Path, text: str, says:
         (houses(), ("--target", "note"), 2, "60 different texts, which are too many to be classes"),
         ("a,the price\n1,1.5\n2,2.5\n3,3.75\n", (), 2, "rename it in the first line of data.csv"),
         ("a,b\n1,2\n1,3\n", (), 2, "no column of data.csv but `b` is a number or a category"),
+        ("a,b\n1,2\n1,3\n", (), 2, "note: `a`: the same in every row"),
+        ("a\n1\n2\n", (), 2, "`a` is the only column of data.csv"),
         ("a,b\n1\n", (), 1, "error[ragged-row]"),
         ("", (), 1, "error[no-rows]"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -344,6 +345,16 @@ def test_outline(editor: Editor, folder: Path) -> None:
         assert layers[:3] == [("image", ""), ("flatten_1", "flatten [64]"), ("code", "dense [16]")]
 
     editor.talk(conversation(editor.session))
+
+
+def test_the_server_ends_well_when_it_is_told_to() -> None:
+    methods = [("initialize", {"id": 1, "params": {"processId": None, "rootUri": None, "capabilities": {}}})]
+    methods += [("shutdown", {"id": 2}), ("exit", {})]
+    bodies = [json.dumps({"jsonrpc": "2.0", "method": method, **rest}) for method, rest in methods]
+    spoken = "".join(f"Content-Length: {len(body)}\r\n\r\n{body}" for body in bodies)
+    done = subprocess.run(SERVER, input=spoken.encode(), capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0
+    assert done.stderr == b""
 
 
 def test_missing_package_is_named(tmp_path: Path) -> None:

@@ -164,6 +164,14 @@ def test_interpolation_keeps_types_and_escapes() -> None:
     assert plain(document.tree)["train"] == found
 
 
+def test_a_name_without_a_value_hides_no_fault_beside_it() -> None:
+    _, report = examine("netspec: 1\nvars: {n: '${gone}'}\nname: 'a${lost}b${far + n}c${n +}d${n * 2}'\n" + NETWORK)
+    assert {d.message for d in report.diagnostics} == {
+        *(f"there is no `{name}` in `vars`" for name in ("gone", "lost", "far")),
+        "`${n +}`: it ends too soon",
+    }
+
+
 def test_load_raises_everything_at_once() -> None:
     with pytest.raises(SpecError) as raised:
         load("netspec: 2\nname: No\nnetwork: {inputs: {x: [0]}, layers: [dens]}\n")
@@ -190,7 +198,8 @@ def test_include_stays_in_the_folder_of_the_spec(tmp_path: Path) -> None:
     assert "--allow-include" in found.helps[0]
     write(tmp_path / "inner", spec="netspec: 1\ninclude: sub/../link.yaml\n" + NETWORK)
     (tmp_path / "inner" / "link.yaml").symlink_to(tmp_path / "common.yaml")
-    assert check(inner).report.diagnostics[0].code == "outside-folder"
+    found = check(inner).report.diagnostics[0]
+    assert (found.code, f"--allow-include {tmp_path}`" in found.helps[0]) == ("outside-folder", True)
 
 
 def test_files_that_are_included_stay_in_the_folder_too(tmp_path: Path) -> None:

@@ -34,4 +34,6 @@ def command(*, stdio: bool) -> None:
         raise EnvironmentFault(fault) from None
     if sys.stdin.isatty():
         streams.say("this is spoken by editors, and waits for one on standard input; Ctrl-C ends it")
-    server.start_io()
+    # The server closes what it spoke over when it ends, and the program's own streams are needed after it.
+    with open(0, "rb", closefd=False) as asked, open(1, "wb", closefd=False) as told:
+        server.start_io(asked, told)
