@@ -91,7 +91,7 @@ def _included(name: Scalar, file: str, report: Report, above: tuple[str, ...], o
     if not any(_lies_in(identity, folder) for folder in (own, *_ALLOWED.get())):
         target = Path(identity).parent  # where a link leads to
         there = target if _identity(path.parent) != str(target) else path.parent
-        helps = [f"allow it where you trust the spec: `--allow-include {shorten(str(there), 80)}`"]
+        helps = [f"allow it where you trust the spec: `--allow-include {there}`"]
         message = f"`{shorten(str(name.value), 80)}` lies outside the folder of the spec"
         report.error("outside-folder", message, name.span, helps=helps)
         return None
