@@ -20,13 +20,14 @@ def _find(subject: Subject) -> Iterator[Finding]:
         if subject.rows is None:
             return
         batch = subject.rows["train"]
-    sizes = [p.size for p in subject.model.parameters.values() if p.trainable]
-    weights = sum(n for n in sizes if isinstance(n, int)) * ITEM_BYTES["float32"] * (1 + len(document.optimizer.states))
+    sizes = [p.size for p in subject.model.parameters.values() if p.trainable and isinstance(p.size, int)]
+    weights = sum(sizes) * ITEM_BYTES["float32"] * (1 + len(document.optimizer.states))
     step = sum(_kept(subject, path, batch) for path in subject.nodes if subject.has_own_weights(path))
     if weights + step <= WORTH_TELLING:
         return
     left = room()
-    if left is not None and weights + step > left.bytes:
+    # One weight that fits nowhere is told of its layer, and fewer rows would not help.
+    if left is not None and max(sizes, default=0) * ITEM_BYTES["float32"] <= left.bytes < weights + step:
         needed, there = amount(weights + step), amount(left.bytes)
         yield Finding(
             f"training needs more than {needed} of memory, and {left.granted} {there} left",
