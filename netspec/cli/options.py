@@ -80,13 +80,14 @@ def existing_path(metavar: str) -> click.Path:
 
 
 def _check_codes(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    import netspec.spec.lints  # noqa: F401 - each lint declares its code
-    from netspec.diagnostics import CODES, matches, suggestion
+    from netspec.diagnostics import matches, suggestion
+    from netspec.spec.lints import codes
 
+    known = codes()
     names = tuple(name.strip() for value in values for name in value.split(",") if name.strip())
     for name in names:
-        if not any(matches(code, (name,)) for code in CODES):
-            near = suggestion(name, CODES)
+        if not any(matches(code, (name,)) for code in known):
+            near = suggestion(name, known)
             answer = f"; did you mean `{near}`?" if near else "; `netspec explain` lists them"
             raise click.BadParameter(f"there is no code `{name}`, and none that begins so{answer}")
     return names

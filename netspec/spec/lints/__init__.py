@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Final
 
-from netspec.diagnostics import Diagnostic
+from netspec.diagnostics import CODES, Diagnostic
 from netspec.spec.lints.lint import Finding, Lint, Subject
 
-__all__ = ["LINTS", "Finding", "Lint", "Subject", "findings"]
+__all__ = ["LINTS", "Finding", "Lint", "Subject", "codes", "findings"]
 
 _FILES: Final = (
     "beyond_training",
@@ -29,6 +29,11 @@ _FILES: Final = (
 )
 LINTS: Final[tuple[Lint, ...]] = tuple(import_module(f"{__name__}.{file}").LINT for file in _FILES)
 """All of them."""
+
+
+def codes() -> Mapping[str, str]:
+    """Every code of a diagnostic with its meaning; each lint has declared its own by now."""
+    return CODES
 
 
 def findings(subject: Subject) -> Iterator[Diagnostic]:
